@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import ipaddress
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from harness.audio.marks import VOICES, reply_to
+from harness.case.check_table import Role
 from harness.case.events import (
     PACKET_S,
     FarEndReport,
+    LegStarted,
     MarkHeard,
     MarkInFile,
     MediaState,
@@ -88,80 +90,91 @@ def derive(scene: Scene) -> None:
 
 def _heard_by_each(scene: Scene) -> None:
     for finding in scene.failed("audio.crossed"):  # perhaps beneath the right voice
-        if (role := scene.vantage.made_by(finding)) in _BY_LISTENER:
+        role = scene.vantage.made_by(finding)
+        if role in _BY_LISTENER:
             scene.record(_BY_LISTENER[role], "crossed", finding.actual, leg=scene.call_of(finding))
-    calls: dict[str, list[Finding]] = {}
-    for finding in scene.of("audio"):
-        calls.setdefault(scene.call_of(finding), []).append(finding)
-    for call, reported in sorted(
-        calls.items(), key=lambda item: not any(f.failed for f in item[1])
-    ):
-        _heard_in(scene, call, reported)  # the case has the facts of a call that failed
+    for call, reported in _by_call(scene):
+        _heard_in(scene, call, reported)
     for finding in scene.failed("audio"):
-        if (
-            finding.facts.get("kind") == "other"
-            and _heard(scene, finding) is None
-            and scene.vantage.sees("ai")
-        ):
+        heard = _heard(scene, finding)
+        is_unclear = finding.facts.get("kind") == "other" and heard is None
+        if is_unclear and scene.vantage.sees("ai"):
             scene.show("voice", _voice(finding), finding)
-        if (heard := _heard(scene, finding)) in NO_RTP:
+        if heard in NO_RTP:
             _own_side(scene, finding)
         elif heard == "silent RTP":
             _sent(scene, finding.speaker)
         _on_its_way(scene, finding)
     for finding in scene.failed("audio.echo", "audio"):
-        is_echo = finding.check == "audio.echo" or _heard(scene, finding) == "echo"
-        scene.record(
-            "echo", is_echo or None, finding.subject, leg=finding.listener or finding.subject
-        )
+        if finding.check == "audio.echo" or _heard(scene, finding) == "echo":
+            leg = finding.listener or finding.subject
+            scene.record("echo", True, finding.subject, leg=leg)
+
+
+def _by_call(scene: Scene) -> list[tuple[str, list[Finding]]]:
+    """The findings of audio, call by call. The case has the facts of a call that failed, so that
+    one comes first.
+    """
+    calls: dict[str, list[Finding]] = {}
+    for finding in scene.of("audio"):
+        calls.setdefault(scene.call_of(finding), []).append(finding)
+    return sorted(calls.items(), key=lambda item: not any(f.failed for f in item[1]))
 
 
 def _on_its_way(scene: Scene, finding: Finding) -> None:
     """Where a voice that was not heard is lost, by captures that others made of the call."""
     what = f"{finding.speaker}'s mark"
-    listened_s = finding.facts.get("listened_s")
-    since = finding.at - listened_s if isinstance(listened_s, float) else -math.inf
-    captured = [
-        (f"{event.file} ({event.made_at})", event.heard_s > 0)
-        for event in scene.events_of(MarkInFile, finding.speaker)
-        if "→" in event.made_at  # RTP, no recording
-        and event.at + (event.heard_s or event.covered_s) > since
-    ]
-    captured += [
-        (f"{event.file} ({event.made_at}; packets: {event.packets})", True)
-        for event in scene.events_of(RtpInFile, finding.speaker)
-        if event.is_own and event.packets >= FEW_PACKETS
-    ]
+    captured = _mark_captured(scene, finding)
     if not captured and _heard(scene, finding) in NO_RTP:  # of an AI without a mark
         what = f"RTP to {finding.listener}"
-        captured = [
-            (
-                f"{event.file} ({event.made_at}; packets: {event.packets})",
-                event.packets >= FEW_PACKETS,
-            )
-            for event in scene.events_of(RtpInFile, finding.listener)
-            if not event.is_own
-        ]
-    if not captured:
-        return
+        captured = _rtp_captured(scene, finding)
     passed = sorted({place for place, has_passed in captured if has_passed})
     missing = sorted({place for place, has_passed in captured if not has_passed})
-    value = (
-        "between two captures"
-        if passed and missing
-        else "behind a capture"
-        if passed
-        else "ahead of a capture"
-    )
-    shown_by = [f"{what} is in {place}" for place in passed] + [
-        f"{what} is not in {place}" for place in missing
-    ]
-    scene.record(
-        direction_of(scene, finding).replace("audio.", "way."),
-        value,
-        *shown_by,
-        leg=scene.call_of(finding),
-    )
+    if passed and missing:
+        value = "between two captures"
+    elif passed:
+        value = "behind a capture"
+    elif missing:
+        value = "ahead of a capture"
+    else:
+        return
+    shown_by = [f"{what} is in {place}" for place in passed]
+    shown_by += [f"{what} is not in {place}" for place in missing]
+    way = direction_of(scene, finding).replace("audio.", "way.")
+    scene.record(way, value, *shown_by, leg=scene.call_of(finding))
+
+
+#: A place where somebody captured the call, and whether the voice had come so far.
+_Captured = tuple[str, bool]
+
+
+def _mark_captured(scene: Scene, finding: Finding) -> list[_Captured]:
+    """Where the speaker's mark was captured since somebody listened for it, or its own RTP."""
+    listened_s = finding.facts.get("listened_s")
+    since = finding.at - listened_s if isinstance(listened_s, float) else -math.inf
+    captured = []
+    for mark in scene.events_of(MarkInFile, finding.speaker):
+        is_rtp = "→" in mark.made_at  # and no recording
+        until = mark.at + (mark.heard_s or mark.covered_s)
+        if is_rtp and until > since:
+            captured.append((f"{mark.file} ({mark.made_at})", mark.heard_s > 0))
+    for rtp in scene.events_of(RtpInFile, finding.speaker):
+        if rtp.is_own and rtp.packets >= FEW_PACKETS:
+            captured.append((_packets_in(rtp), True))
+    return captured
+
+
+def _rtp_captured(scene: Scene, finding: Finding) -> list[_Captured]:
+    """Where RTP to the listener was captured."""
+    captured = []
+    for rtp in scene.events_of(RtpInFile, finding.listener):
+        if not rtp.is_own:
+            captured.append((_packets_in(rtp), rtp.packets >= FEW_PACKETS))
+    return captured
+
+
+def _packets_in(rtp: RtpInFile) -> str:
+    return f"{rtp.file} ({rtp.made_at}; packets: {rtp.packets})"
 
 
 def _heard_in(scene: Scene, call: str, findings: Sequence[Finding]) -> None:
@@ -175,58 +188,62 @@ def _heard_in(scene: Scene, call: str, findings: Sequence[Finding]) -> None:
     for fact in ("audio.to_ai", "audio.to_caller"):
         if by_fact[fact]:
             _with_the_ai(scene, fact, by_fact[fact])
-    with_ai, with_agent = (
-        by_fact["audio.to_ai"] + by_fact["audio.to_caller"],
-        by_fact["audio.agent"],
-    )
-    scene.record("audio.stopped", False if with_ai else None, leg=call)
+    with_ai = by_fact["audio.to_ai"] + by_fact["audio.to_caller"]
+    with_agent = by_fact["audio.agent"]
+    if with_ai:
+        scene.record("audio.stopped", False, leg=call)
     failing = [f for f in with_agent if f.failed]
     if failing:
         heard = _between_caller_and_agent(scene, failing)
-        scene.record("audio.agent", heard, *(s for f in failing for s in shown(f)), leg=call)
+        evidence = [line for finding in failing for line in shown(finding)]
+        scene.record("audio.agent", heard, *evidence, leg=call)
         _stopped_with_agent(scene, with_agent)
         _rtp_with_agent(scene, failing)
     elif with_agent:
         scene.show("audio.agent", "both ways", with_agent[0])
-    ai_failed = any(f.failed for f in with_ai)
-    if failing or ai_failed:
-        scene.record("audio.phase", "with the AI" if ai_failed else "with the agent only", leg=call)
+    if any(f.failed for f in with_ai):
+        scene.record("audio.phase", "with the AI", leg=call)
+    elif failing:
+        scene.record("audio.phase", "with the agent only", leg=call)
 
 
 def _with_the_ai(scene: Scene, fact: str, findings: Sequence[Finding]) -> None:
     """What one of caller and AI hears of the other, and whether that stopped. ``findings``: the
     findings in order.
     """
-    worst, last, call = (
-        next((f for f in findings if f.failed), findings[0]),
-        findings[-1],
-        scene.call_of(findings[0]),
-    )
+    first, last = findings[0], findings[-1]
+    worst = next((f for f in findings if f.failed), first)
     heard, kind = _heard(scene, worst), worst.facts.get("kind")
-    later = [
-        *(f.at for f in findings if _heard(scene, f) == "heard"),
-        *(e.at for e in _marks_heard(scene, worst)),
-    ]
-    late = heard in NO_RTP and any(at > worst.at for at in later)
-    scene.show(fact, "nothing at first" if late else heard, worst)
+    if heard in NO_RTP and _heard_after(scene, worst, findings):
+        heard = "nothing at first"
+    scene.show(fact, heard, worst)
     if kind == "other-codec":  # whatever was negotiated
-        scene.record("codec.sides", "different", worst.actual, leg=call)
+        scene.record("codec.sides", "different", worst.actual, leg=scene.call_of(first))
     if fact == "audio.to_ai" and worst.failed and kind == "unheard":
         scene.show("words.to_ai", "none", worst)
-    was_heard = not findings[0].failed or any(e.at <= last.at for e in _marks_heard(scene, last))
+    was_heard = not first.failed or any(e.at <= last.at for e in _marks_heard(scene, last))
     if last.failed and was_heard:
         scene.show("audio.stopped", True, last)
-        later_on = _heard(scene, last)
-        scene.show("audio.later", later_on if later_on in _REPLACED else None, last)
+        instead = _heard(scene, last)
+        scene.show("audio.later", instead if instead in _REPLACED else None, last)
         _stopped_at(scene, last, "audio.stopped_at")
+
+
+def _heard_after(scene: Scene, unheard: Finding, findings: Sequence[Finding]) -> bool:
+    """Whether the speaker was heard later than that."""
+    for finding in findings:
+        if finding.at > unheard.at and _heard(scene, finding) == "heard":
+            return True
+    return any(mark.at > unheard.at for mark in _marks_heard(scene, unheard))
 
 
 def direction_of(scene: Scene, finding: Finding) -> str:
     """The fact that an audio finding is about."""
-    role = scene.vantage.role
-    if "ai" not in (role(finding.speaker), role(finding.listener)):
+    speaker = scene.vantage.role(finding.speaker)
+    listener = scene.vantage.role(finding.listener)
+    if "ai" not in (speaker, listener):
         return "audio.agent"
-    return "audio.to_ai" if role(finding.listener) == "ai" else "audio.to_caller"
+    return "audio.to_ai" if listener == "ai" else "audio.to_caller"
 
 
 def _heard(scene: Scene, finding: Finding) -> str | None:
@@ -239,37 +256,54 @@ def _heard(scene: Scene, finding: Finding) -> str | None:
     if not finding.failed:
         denied = bool(facts.get("denied_by")) and finding.verdict is not Verdict.PASSED
         return None if denied or finding.strength is Strength.UNKNOWN else "heard"
-    kind, packets, listened = facts.get("kind"), facts.get("rx_packets"), facts.get("listened_s")
-    sees_ai = scene.vantage.sees("ai")
+    kind, packets = facts.get("kind"), facts.get("rx_packets")
     if kind == "no-rtp" and 0 < received(scene, finding.listener) < FEW_PACKETS:
         return "a few packets"  # before anybody listened
-    if kind == "crossed" and facts.get("foreign") and not sees_ai:
-        ours = all(
-            isinstance(mark, int) and mark < VOICES.start for mark in listed(facts["foreign"])
-        )
-        kind = "crossed" if ours else "other"
-    if (
-        kind in ("silence", "other", "unmarked")
-        and isinstance(packets, int)
-        and packets < FEW_PACKETS
-    ):
-        return "a few packets" if packets else "nothing"
-    if kind in ("silence", "other") and isinstance(packets, int):
-        counted = scene.events_of(RtpStatistics, finding.listener)
-        lost = max((e.rx_lost for e in counted), default=0)
-        came_s = (packets + lost) * (counted[-1].packet_s if counted else PACKET_S)
-        if isinstance(listened, float) and came_s <= listened / 2:
+    if kind == "crossed" and _is_perhaps_the_ai(scene, finding):
+        kind = "other"
+    if kind in ("silence", "other", "unmarked") and isinstance(packets, int):
+        if packets < FEW_PACKETS:
+            return "a few packets" if packets else "nothing"
+        if kind != "unmarked" and _has_gaps(scene, finding, packets):
             return "a few packets"  # such as the end of an announcement, and nothing since
-        kind = "silent RTP" if kind == "silence" else kind
-    if kind == "other" and not sees_ai:
-        return None  # a sound without a mark may be the AI speaking
-    if kind == "other" and facts.get("instead") == "echo":
-        return "echo"  # beside the other's voice
-    if kind == "other" and facts.get("instead") in _SOUNDS:
-        return "another sound"
-    if kind == "other" and _voice(finding) is not None:
-        return None
+        if kind == "silence":
+            return "silent RTP"
+    if kind == "other":
+        return _sound(scene, finding)
     return _HEARD.get(str(kind))
+
+
+def _is_perhaps_the_ai(scene: Scene, finding: Finding) -> bool:
+    """Whether the foreign marks may be the voice of an AI whose side is not seen: one of them is
+    none that legs send.
+    """
+    foreign = listed(finding.facts.get("foreign"))
+    if not foreign or scene.vantage.sees("ai"):
+        return False
+    return not all(isinstance(mark, int) and mark < VOICES.start for mark in foreign)
+
+
+def _has_gaps(scene: Scene, finding: Finding, packets: int) -> bool:
+    """Whether RTP came for no more than half of the time in which somebody listened."""
+    listened = finding.facts.get("listened_s")
+    if not isinstance(listened, float):
+        return False
+    counted = scene.events_of(RtpStatistics, finding.listener)
+    lost = max((e.rx_lost for e in counted), default=0)
+    packet_s = counted[-1].packet_s if counted else PACKET_S
+    return (packets + lost) * packet_s <= listened / 2
+
+
+def _sound(scene: Scene, finding: Finding) -> str | None:
+    """What a sound is that has no mark; None if it may be the voice."""
+    instead = finding.facts.get("instead")
+    if not scene.vantage.sees("ai"):
+        return None  # it may be the AI speaking
+    if instead == "echo":
+        return "echo"  # beside the other's voice
+    if instead in _SOUNDS:
+        return "another sound"
+    return _HEARD["other"] if _voice(finding) is None else None
 
 
 def _voice(finding: Finding) -> str | None:
@@ -295,23 +329,28 @@ def _own_side(scene: Scene, finding: Finding) -> None:
     fault.
     """
     role, leg = scene.vantage.role(finding.listener), finding.listener
-    fact = f"rtp.{role}"
+    for shown_by in _signs_of_arrival(scene, finding, role):
+        scene.record(f"rtp.{role}", _ARRIVES, shown_by, leg=leg)
+    is_harness_phone = role != "ai" or scene.has_stand_in
+    if is_harness_phone:
+        scene.record(f"rtp.{role}", _NONE_CAME, finding.subject, leg=leg)
+
+
+def _signs_of_arrival(scene: Scene, finding: Finding, role: Role) -> Iterator[str]:
+    """What shows that RTP arrives at phones of that role."""
     if _heard(scene, finding) == "a few packets":
-        scene.record(fact, _ARRIVES, finding.subject, leg=leg)
+        yield finding.subject
     for other in scene.of("audio"):
         if other.verdict is Verdict.PASSED and scene.vantage.role(other.listener) == role:
-            scene.record(fact, _ARRIVES, other.subject, leg=leg)
+            yield other.subject
     for counters in scene.reported(RtpStatistics, role):
         if counters.rx_packets:
-            scene.record(fact, _ARRIVES, f"{counters.leg} got RTP", leg=leg)
+            yield f"{counters.leg} got RTP"
     for report in scene.reported(FarEndReport, role):
-        scene.record(fact, _ARRIVES, f"{report.leg} got RTCP", leg=leg)
+        yield f"{report.leg} got RTCP"
     for media in scene.reported(MediaState, role):
         if _is_loopback(media.remote_rtp):
-            local = f"{media.leg}: {media.remote_rtp} is on this machine"
-            scene.record(fact, _ARRIVES, local, leg=leg)
-    is_harness_phone = role != "ai" or scene.has_stand_in
-    scene.record(fact, _NONE_CAME if is_harness_phone else None, finding.subject, leg=leg)
+            yield f"{media.leg}: {media.remote_rtp} is on this machine"
 
 
 def _is_loopback(place: str) -> bool:
@@ -325,9 +364,10 @@ def _sent(scene: Scene, speaker: str) -> None:
     """Whether RTCP says that the speaker's RTP arrives at the far end (RFC 3550 section 6.4)."""
     role = scene.vantage.role(speaker)
     for report in scene.reported(FarEndReport, role):
-        arrives = report.names_us and report.received >= FEW_PACKETS
-        counted = f"the far end of {report.leg} reports {report.received} packets of {report.sent}"
-        scene.record(f"sent.{role}", _ARRIVES if arrives else None, counted, leg=report.leg)
+        if report.names_us and report.received >= FEW_PACKETS:
+            counts = f"{report.received} packets of {report.sent}"
+            words = f"the far end of {report.leg} reports {counts}"
+            scene.record(f"sent.{role}", _ARRIVES, words, leg=report.leg)
 
 
 # -- what session descriptions say of it
@@ -340,11 +380,11 @@ def in_force(scene: Scene, heard: str, descriptions: Sequence[CallMessage]) -> C
     None without one, and if that cannot be known: messages in a record have no time, so that one of
     them may have come later.
     """
-    until = min(
-        (f.at for f in scene.failed("audio") if direction_of(scene, f) == heard), default=scene.over
-    )
+    failed = [f.at for f in scene.failed("audio") if direction_of(scene, f) == heard]
+    until = min(failed, default=scene.over)
     came = [m for m in descriptions if m.describes_audio and (m.at is None or m.at <= until)]
-    if any(m.at is None for m in came) and len({sdp.reach(m.sdp, m.remote) for m in came}) > 1:
+    has_times = all(m.at is not None for m in came)
+    if not has_times and len({sdp.reach(m.sdp, m.remote) for m in came}) > 1:
         return None
     return came[-1] if came else None
 
@@ -374,20 +414,22 @@ def _between_caller_and_agent(scene: Scene, failing: Sequence[Finding]) -> str |
 
     None if something is heard that cannot be identified.
     """
-    kinds = {_heard(scene, f) for f in failing}
+    kinds = {_heard(scene, finding) for finding in failing}
     if None in kinds and kinds.isdisjoint(NO_RTP):
         return None
-    if "crossed" in kinds or kinds <= {*_IN_ITS_PLACE}:
+    if "crossed" in kinds or kinds <= set(_IN_ITS_PLACE):
         return next(kind for kind in _IN_ITS_PLACE if kind in kinds)
-    return "none either way" if len({f.subject for f in failing}) >= 2 else "one way"
+    ways = {finding.subject for finding in failing}
+    return "none either way" if len(ways) >= 2 else "one way"
 
 
 def _stopped_with_agent(scene: Scene, findings: Sequence[Finding]) -> None:
     """Whether caller or agent heard the other at first and later not, perhaps on another leg."""
     role = scene.vantage.role
+    passed = [f for f in findings if f.verdict is Verdict.PASSED]
     for failed in (f for f in findings if f.failed):
-        same = (f for f in findings if role(f.listener) == role(failed.listener))
-        if any(f.at < failed.at and f.verdict is Verdict.PASSED for f in same):
+        same = [f for f in passed if role(f.listener) == role(failed.listener)]
+        if any(f.at < failed.at for f in same):
             scene.show("agent.stopped", True, failed)
             _stopped_at(scene, failed, "agent.stopped_at")
 
@@ -402,17 +444,14 @@ def _rtp_with_agent(scene: Scene, failing: Sequence[Finding]) -> None:
     first_looks = {finding.listener: finding for finding in reversed(failing)}
     unheard = [finding for finding in first_looks.values() if _heard(scene, finding) in NO_RTP]
     at_agent = [finding for finding in unheard if scene.vantage.role(finding.listener) == "agent"]
-    for finding in at_agent:  # before anybody listened
-        flowed = (
-            finding.facts.get("kind") == "no-rtp"
-            and received(scene, finding.listener) >= FEW_PACKETS
-        )
-        scene.show("agent.rtp", _FLOWED if flowed else None, finding)
+    for finding in at_agent:
+        before = received(scene, finding.listener)  # before anybody listened
+        if finding.facts.get("kind") == "no-rtp" and before >= FEW_PACKETS:
+            scene.show("agent.rtp", _FLOWED, finding)
     for finding in unheard:
         packets = finding.facts.get("rx_packets")
-        if finding.facts.get("kind") == "no-rtp" or (
-            isinstance(packets, int) and packets < FEW_PACKETS
-        ):
+        has_few = isinstance(packets, int) and packets < FEW_PACKETS
+        if finding.facts.get("kind") == "no-rtp" or has_few:
             scene.show("agent.rtp", _NONE_CAME, finding)
     for finding in at_agent:
         if finding.facts.get("kind") == "silence":
@@ -433,16 +472,7 @@ def _stopped_at(scene: Scene, failed: Finding, fact: str) -> None:
     call = next((began for began in scene.legs if began.leg == leg), scene.call)
     if call is None:
         return
-    proved = (
-        f.at
-        for f in scene.of("audio")
-        if f.subject == failed.subject and f.verdict is Verdict.PASSED
-    )
-    # A change before they heard each other is what connected them.
-    since = min((*proved, *(e.began for e in _marks_heard(scene, failed))), default=call.at)
-    legs = dict.fromkeys((call.leg, failed.speaker, failed.listener))
-    changes = [m for leg in legs for m in scene.messages_on(leg) if m.changes_media]
-    changes = [m for m in changes if call.at < m.time and since <= m.time < failed.at]
+    changes = _changes_before(scene, call, failed)
     heard = [e.at for e in scene.events_of(MarkHeard, failed.listener) if e.at < failed.at]
     for change in changes:
         if heard and abs(change.time - heard[-1]) < _AT_A_CHANGE_S:
@@ -450,12 +480,26 @@ def _stopped_at(scene: Scene, failed: Finding, fact: str) -> None:
     if any(seen.changes_media for seen in scene.in_records):
         return
     if heard:
-        scene.record(
-            fact, "nothing in particular", f"{heard[-1] - call.at:.1f} s into the call", leg=leg
-        )
+        words = f"{heard[-1] - call.at:.1f} s into the call"
+        scene.record(fact, "nothing in particular", words, leg=leg)
     elif not changes:
         words = f"{failed.speaker} was heard, and the call was not changed"
         scene.record(fact, "nothing in particular", words, leg=leg)
+
+
+def _changes_before(scene: Scene, call: LegStarted, failed: Finding) -> list[CallMessage]:
+    """The changes of media on the call's legs, since the two heard each other: one before that is
+    what connected them.
+    """
+    heard = [event.began for event in _marks_heard(scene, failed)]
+    for finding in scene.of("audio"):
+        if finding.subject == failed.subject and finding.verdict is Verdict.PASSED:
+            heard.append(finding.at)
+    since = min(heard, default=call.at)
+    changes: list[CallMessage] = []
+    for leg in dict.fromkeys((call.leg, failed.speaker, failed.listener)):
+        changes += [m for m in scene.messages_on(leg) if m.changes_media]
+    return [m for m in changes if call.at < m.time and since <= m.time < failed.at]
 
 
 def _marks_heard(scene: Scene, finding: Finding) -> list[MarkHeard]:
@@ -481,17 +525,7 @@ def _quality(scene: Scene) -> None:
     # alone.
     of_digits = digits_arrived(scene) == "none" and heard
     for finding in scene.failed("audio.loss"):
-        facts = finding.facts
-        turns, still = facts.get("turns", 0), facts.get("still", 0)
-        if turns or still:
-            scene.show("order", "two sources" if turns >= still else "still timestamps", finding)
-            continue
-        if facts.get("spanned_s") is not None:  # what was never sent has no sequence number
-            lost = "none, but packets that were never sent"
-        else:
-            counts = [facts.get(name, 0) for name in ("lost", "late", "bursts", "events")]
-            lost = _loss(*counts, of_digits=of_digits)
-        scene.show("loss", lost, finding)
+        _lost(scene, finding, of_digits=of_digits)
     for finding in scene.failed("audio.level"):
         scene.show("level", "wrong", finding)
     for finding in scene.failed("audio.first"):
@@ -500,41 +534,49 @@ def _quality(scene: Scene) -> None:
     for finding in scene.failed("audio.words"):
         scene.show("words", "cut", finding)
     for finding in scene.failed("audio.beneath"):
-        scene.show(
-            "beneath",
-            "the AI" if finding.facts.get("kind") == "voice" else "another sound",
-            finding,
-        )
+        is_voice = finding.facts.get("kind") == "voice"
+        scene.show("beneath", "the AI" if is_voice else "another sound", finding)
     for finding in scene.failed("audio.delay", "audio.one_way_delay"):
         if finding.facts.get("delay_ms") is not None:  # a probe that was not heard has no delay
             scene.show("delay", "high", finding)
-    counted = [
-        event for event in scene.last_statistics if _is_with_the_ai(scene, event.leg or event.phone)
-    ]
+    counted = [e for e in scene.last_statistics if _is_with_the_ai(scene, e.leg or e.phone)]
     for event in counted:
-        seen = event.rx_expected
-        if seen >= _FEWEST_PACKETS and (event.rx_lost + event.rx_late) / seen > HEAVY_LOSS:
-            late = f", and {event.rx_late} came too late" if event.rx_late else ""
-            counts = [event.rx_lost, event.rx_late, event.rx_bursts, event.rx_events_missing]
-            scene.record(
-                "loss",
-                _loss(*counts, of_digits=of_digits),
-                f"{event.leg} lost {event.rx_lost} of {seen} packets{late}",
-                leg=event.leg,
-            )
-        if seen >= _FEWEST_PACKETS and event.rx_reordered / seen > MUCH_DISORDER:
-            words = f"{event.leg} got {event.rx_reordered} of {seen} packets after later ones"
-            scene.record("order", "broken", words, leg=event.leg)
-        if event.rtt_ms > 2 * HIGH_DELAY_MS:
-            scene.record(
-                "delay",
-                "high",
-                f"{event.leg}: round trip {event.rtt_ms:.0f} ms by RTCP",
-                leg=event.leg,
-            )
+        _counted(scene, event, of_digits=of_digits)
     if counted:
         scene.record("loss", "little")
         scene.record("delay", "low")
+
+
+def _lost(scene: Scene, finding: Finding, *, of_digits: bool) -> None:
+    """What kind of loss the check of a leg's RTP found."""
+    facts = finding.facts
+    turns, still = facts.get("turns", 0), facts.get("still", 0)
+    if turns or still:
+        scene.show("order", "two sources" if turns >= still else "still timestamps", finding)
+    elif facts.get("spanned_s") is not None:  # what was never sent has no sequence number
+        scene.show("loss", "none, but packets that were never sent", finding)
+    else:
+        counts = [facts.get(name, 0) for name in ("lost", "late", "bursts", "events")]
+        scene.show("loss", _loss(*counts, of_digits=of_digits), finding)
+
+
+def _counted(scene: Scene, event: RtpStatistics, *, of_digits: bool) -> None:
+    """What a leg's last counters show, whether or not a check looked at them."""
+    if event.rtt_ms > 2 * HIGH_DELAY_MS:
+        words = f"{event.leg}: round trip {event.rtt_ms:.0f} ms by RTCP"
+        scene.record("delay", "high", words, leg=event.leg)
+    expected = event.rx_expected
+    if expected < _FEWEST_PACKETS:
+        return
+    if (event.rx_lost + event.rx_late) / expected > HEAVY_LOSS:
+        words = f"{event.leg} lost {event.rx_lost} of {expected} packets"
+        if event.rx_late:
+            words += f", and {event.rx_late} came too late"
+        counts = [event.rx_lost, event.rx_late, event.rx_bursts, event.rx_events_missing]
+        scene.record("loss", _loss(*counts, of_digits=of_digits), words, leg=event.leg)
+    if event.rx_reordered / expected > MUCH_DISORDER:
+        words = f"{event.leg} got {event.rx_reordered} of {expected} packets after later ones"
+        scene.record("order", "broken", words, leg=event.leg)
 
 
 def _loss(lost: int, late: int, bursts: int, events: int, *, of_digits: bool) -> str:
@@ -553,10 +595,11 @@ def _is_with_the_ai(scene: Scene, end: str) -> bool:
     Not an agent's leg, nor the one that the caller's phone placed on a REFER, unless audio with the
     AI failed there.
     """
-    failed = (f for f in scene.failed("audio") if direction_of(scene, f) != "audio.agent")
     placed_later = {leg.leg for leg in scene.legs if leg.replaces is not None}
-    is_agents = scene.vantage.role(end) == "agent" or end in placed_later
-    return not is_agents or any(end in (f.speaker, f.listener) for f in failed)
+    if scene.vantage.role(end) != "agent" and end not in placed_later:
+        return True
+    failed = [f for f in scene.failed("audio") if direction_of(scene, f) != "audio.agent"]
+    return any(end in (f.speaker, f.listener) for f in failed)
 
 
 def _codecs(scene: Scene) -> None:
@@ -566,15 +609,23 @@ def _codecs(scene: Scene) -> None:
     media = [e for e in scene.events.of(MediaState) if e.codec]
     own = [e for e in media if scene.call and e.leg == scene.call.leg]
     theirs = [(e.codec, str(e.leg)) for e in media if scene.vantage.role(e.phone) == "ai"]
-    named = ((record.witness("codec"), record.source) for record in scene.records)
-    reported = [
-        *theirs,
-        *((codec, source) for codec, source in named if isinstance(codec, str) and codec),
-    ]
-    if own and reported:
-        mine, (codec, where) = _at_the_answer(scene, own) if theirs else own[-1], reported[0]
-        value = "the same" if mine.codec.upper() == codec.upper() else "different"
-        scene.record("codec.sides", value, f"{mine.leg} has {mine.codec}", f"{where} has {codec}")
+    reported = theirs or _recorded_codecs(scene)
+    if not own or not reported:
+        return
+    mine = _at_the_answer(scene, own) if theirs else own[-1]
+    codec, where = reported[0]
+    value = "the same" if mine.codec.upper() == codec.upper() else "different"
+    scene.record("codec.sides", value, f"{mine.leg} has {mine.codec}", f"{where} has {codec}")
+
+
+def _recorded_codecs(scene: Scene) -> list[tuple[str, str]]:
+    """The codecs that the AI's records name, each with the record's source."""
+    found = []
+    for record in scene.records:
+        codec = record.witness("codec")
+        if isinstance(codec, str) and codec:
+            found.append((codec, record.source))
+    return found
 
 
 def _at_the_answer(scene: Scene, media: list[MediaState]) -> MediaState:

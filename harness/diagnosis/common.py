@@ -7,7 +7,6 @@ in another form, the same group by another way, the same call over another trans
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
@@ -141,13 +140,10 @@ def common_causes(cases: Sequence[Judged]) -> list[Common]:
         if not (case.failed and case.is_explained):
             continue
         own = {str(cause.get("id")): cause for cause in case.causes}
-        if settled := _by_the_other_forms(case, cases):
+        settled = _by_the_other_forms(case, cases)
+        if settled is not None:
             name, because = settled
-            cause = own.get(name) or {
-                "id": name,
-                "confidence": "certain",
-                **cause_text(name, case.integration),
-            }
+            cause = own.get(name) or _certain(name, case)
             _common(found, case, cause).add(case, because, settled=True)
         elif case.named:
             for name in case.named:
@@ -159,9 +155,13 @@ def common_causes(cases: Sequence[Judged]) -> list[Common]:
     for each in found.values():
         of = _of(each.id, each.failing[0])
         each.where = tuple(_shared(each.failing, cases, of))
-    return sorted(
-        found.values(), key=lambda each: -len(each.failing)
-    )  # of as many, the one of the first case first
+    # Of causes that explain as many, the one of the first case comes first.
+    return sorted(found.values(), key=lambda each: -len(each.failing))
+
+
+def _certain(cause: str, case: Judged) -> Mapping[str, Any]:
+    """A cause that other cases show, and the case itself does not name."""
+    return {"id": cause, "confidence": "certain", **cause_text(cause, case.integration)}
 
 
 def _common(found: _Found, case: Judged, cause: Mapping[str, Any]) -> Common:
@@ -174,12 +174,7 @@ def _settle(
     """A case that leaves several causes possible has the one that others of its place show; else
     the first that they leave.
     """
-    left, because = list(case.candidates), []
-    for excluded, why in (*_excluded(case, cases), *_beyond_its_trunk(case, cases, undecided)):
-        kept = [name for name in left if _of(name, case) not in excluded]
-        if kept and kept != left:
-            left = kept
-            because.append(why)
+    left, because = _left(case, cases, undecided)
     first = next(cause for cause in case.causes if cause.get("id") in left)
     if len(left) == 1 < len(case.candidates):
         _common(found, case, first).add(case, "; ".join(because), settled=True)
@@ -194,6 +189,21 @@ def _settle(
     _common(found, case, first).add(case, *because)
 
 
+def _left(
+    case: Judged, cases: Sequence[Judged], undecided: Sequence[Judged]
+) -> tuple[list[str], list[str]]:
+    """The candidates that no other case excludes, and why the others are excluded. What would
+    exclude all of them decides nothing.
+    """
+    left, because = list(case.candidates), []
+    for excluded, why in (*_excluded(case, cases), *_beyond_its_trunk(case, cases, undecided)):
+        kept = [name for name in left if _of(name, case) not in excluded]
+        if kept and kept != left:
+            left = kept
+            because.append(why)
+    return left, because
+
+
 def _share_place(cause: str, case: Judged, other: Judged) -> bool:
     """Whether both are about the place that has the cause: the trunk, or the number, by which a
     group or a line is called.
@@ -201,9 +211,12 @@ def _share_place(cause: str, case: Judged, other: Judged) -> bool:
     number = "group" if "group" in case.about else "line"
     same_number = case.about.get(number) == other.about.get(number)
     same_trunk = case.trunk == other.trunk
-    return {"trunk": same_trunk, "number": same_number}.get(
-        _of(cause, case), same_trunk or same_number
-    )
+    match _of(cause, case):
+        case "trunk":
+            return same_trunk
+        case "number":
+            return same_number
+    return same_trunk or same_number
 
 
 def _beyond_its_trunk(
@@ -212,27 +225,24 @@ def _beyond_its_trunk(
     """Where no call over a trunk gets to the AI, of several numbers, what those calls have in
     common is the trunk.
     """
+    if case.reached() is not False:
+        return
     lost = [each for each in _on_its_trunk(case, undecided) if each.reached() is False]
     numbers = {each.about.get("line") for each in lost}
-    shared = [
-        name
-        for name in case.candidates
-        if _of(name, case) == "trunk" and all(name in each.candidates for each in lost)
-    ]
-    if (
-        case.reached() is False
-        and shared
-        and len(numbers) > 1
-        and not any(c.reached() for c in _on_its_trunk(case, cases))
-    ):
+    shared = {name for name in case.candidates if _of(name, case) == "trunk"}
+    for each in lost:
+        shared &= set(each.candidates)
+    if not shared or len(numbers) < 2:
+        return
+    if not any(each.reached() for each in _on_its_trunk(case, cases)):
         why = f"no call of {len(numbers)} numbers gets to the AI over trunk {case.trunk}"
         yield frozenset({"", "number", "codec"}), why
 
 
 def _on_its_trunk(case: Judged, cases: Sequence[Judged]) -> Iterator[Judged]:
-    return (
-        each for each in cases if (each.deployment, each.trunk) == (case.deployment, case.trunk)
-    )
+    for each in cases:
+        if each.deployment == case.deployment and each.trunk == case.trunk:
+            yield each
 
 
 def _of(cause: str, case: Judged) -> Of:
@@ -248,34 +258,37 @@ def _excluded(case: Judged, cases: Sequence[Judged]) -> Iterator[tuple[frozenset
         if not other.passed or other.deployment != case.deployment:
             continue
         same_trunk = other.trunk == case.trunk
-        group, is_transfer = case.about.get("group"), case.moment == other.moment == "transfer"
-        if is_transfer and same_trunk and group is not None and group in other.landed():
-            yield (
-                frozenset({"number"}),
-                f"{other.id} reached the group {group} by its number over the same trunk",
-            )
+        if same_trunk and _landed_with_its_group(case, other):
+            group = case.about["group"]
+            why = f"{other.id} reached the group {group} by its number over the same trunk"
+            yield frozenset({"number"}), why
         if same_trunk and case.reached() is False and other.reached():
             yield frozenset({"trunk"}), f"{other.id} got to the AI over the same trunk"
         if other.row != case.row:
             continue
-        if _but(other.axes, _CODEC) == _but(case.axes, _CODEC) and case.axes.get(
-            _CODEC
-        ) != other.axes.get(_CODEC):
+        same_but_codec = _but(other.axes, _CODEC) == _but(case.axes, _CODEC)
+        if same_but_codec and case.axes.get(_CODEC) != other.axes.get(_CODEC):
             yield frozenset({"number", "trunk"}), f"{other.id} passed: the same with another codec"
         elif same_trunk:
             yield frozenset({"trunk"}), f"{other.id} passed over the same trunk"
+
+
+def _landed_with_its_group(case: Judged, other: Judged) -> bool:
+    """Whether the other's transfer was seen to land with the group to which the case transfers."""
+    if not case.moment == other.moment == "transfer":
+        return False
+    group = case.about.get("group")
+    return group is not None and group in other.landed()
 
 
 def _by_the_other_forms(case: Judged, cases: Sequence[Judged]) -> tuple[str, str] | None:
     """A number that is refused in one form, and what became of it in E.164 in the same run."""
     refused = {"number-form-refused", "number-unknown-at-platform"}
     form = case.axes.get(_FORM, _E164)
-    if form == _E164 or not refused & {*case.named, *case.candidates}:
+    if form == _E164 or refused.isdisjoint([*case.named, *case.candidates]):
         return None
     for other in cases:
-        same = (other.deployment, other.row) == (case.deployment, case.row)
-        same = same and _but(other.axes, _FORM) == _but(case.axes, _FORM)
-        if not same or other.axes.get(_FORM) != _E164:
+        if not _is_same_in_e164(case, other):
             continue
         dialled = f"{other.id} dialled the same number in E.164, and"
         if other.passed:
@@ -285,10 +298,18 @@ def _by_the_other_forms(case: Judged, cases: Sequence[Judged]) -> tuple[str, str
     return None
 
 
+def _is_same_in_e164(case: Judged, other: Judged) -> bool:
+    if other.axes.get(_FORM) != _E164:
+        return False
+    if (other.deployment, other.row) != (case.deployment, case.row):
+        return False
+    return _but(other.axes, _FORM) == _but(case.axes, _FORM)
+
+
 def _but(axes: Mapping[str, str], without: str) -> dict[str, str]:
-    return {
-        axis: value for axis, value in axes.items() if axis != without and axis not in _OF_NO_CAUSE
-    }
+    """The axes that may matter, but for one."""
+    left_out = (without, *_OF_NO_CAUSE)
+    return {axis: value for axis, value in axes.items() if axis not in left_out}
 
 
 def _shared(failing: Sequence[Judged], cases: Sequence[Judged], of: Of) -> Iterator[str]:
@@ -297,25 +318,31 @@ def _shared(failing: Sequence[Judged], cases: Sequence[Judged], of: Of) -> Itera
 
     ``of``: what has the cause. Trunks that have it, and agents, are named however many there are.
     """
+    yield from _shared_axes(failing, cases)
+    for what in ("group", "line", "trunk", "agent"):
+        names = list(dict.fromkeys(case.about.get(what) for case in failing))
+        if None in names:
+            continue
+        # Of the run's only trunk it need not be said.
+        narrows = len({case.about.get(what) for case in cases}) > 1
+        is_shared = len(failing) > 1 and len(names) == 1 and narrows
+        if is_shared or what in (of, "agent"):
+            named = " and ".join(map(str, names[:_NAMED]))
+            more = " and others" if len(names) > _NAMED else ""
+            yield f"{what} {named}{more}"
+
+
+def _shared_axes(failing: Sequence[Judged], cases: Sequence[Judged]) -> Iterator[str]:
     tested = {(case.deployment, case.row) for case in failing}
     passed = [case for case in cases if case.passed and (case.deployment, case.row) in tested]
     for axis in dict.fromkeys(axis for case in failing for axis in case.axes):
-        values = Counter(case.axes.get(axis) for case in failing)
+        values = {case.axes.get(axis) for case in failing}
         if axis in _OF_NO_CAUSE or len(values) != 1:
             continue
         (value,) = values
+        # A passed case without the axis does not show that the value matters.
         if passed and all(case.axes.get(axis) not in (None, value) for case in passed):
             yield f"{axis} {value} only"
-    for what in ("group", "line", "trunk", "agent"):
-        names = list(dict.fromkeys(case.about.get(what) for case in failing))
-        narrows = (
-            len({case.about.get(what) for case in cases}) > 1
-        )  # of the run's only trunk it need not be said
-        is_shared = len(failing) > 1 and len(names) == 1 and narrows
-        if None not in names and (is_shared or what in (of, "agent")):
-            yield f"{what} {' and '.join(map(str, names[:_NAMED]))}" + (
-                " and others" if len(names) > _NAMED else ""
-            )
 
 
 def plain(cases: Sequence[Judged]) -> CausesDocument:

@@ -29,7 +29,7 @@ from harness.diagnosis import (
     session,
     transfer,
 )
-from harness.diagnosis.catalogue import Confidence, Rule, cause_text, rules_of
+from harness.diagnosis.catalogue import Condition, Confidence, Rule, cause_text, rules_of
 from harness.diagnosis.facts import Fact, Facts, fact_kinds, table
 from harness.diagnosis.result import HEDGES, Cause, Diagnosis, RuledOut
 from harness.diagnosis.scene import Scene, Vantage, Visibility, ends_of
@@ -41,6 +41,8 @@ from harness.diagnosis.transfer import is_group
 PARTS = (own, dialogue, registration, ai_side, caller_end, audio, passage, session, transfer, legs)
 #: How many facts are listed for a failure that no cause explains.
 _MOST_NEAREST = 8
+#: Facts that every case declares, which explain nothing by themselves.
+_OF_EVERY_CASE = ("integration", "transport", "authentication")
 
 
 def diagnose(
@@ -118,43 +120,77 @@ def infer(
     """
     if not symptoms:
         return Diagnosis()
-    causes: dict[str, Cause] = {}
-    ruled_out: dict[str, RuledOut] = {}
-    explained: set[Symptom] = set()
-    unexplained: list[str] = []
-    unknown: list[tuple[Symptom, _Inference]] = []
+    answer = _Answer()
     for symptom, findings in symptoms.items():
+        at_legs = [
+            (_Inference(scene, facts, rules, integration), some)
+            for facts, some in _by_leg(scene, findings)
+        ]
+        for at_leg, _ in at_legs:
+            answer.add_ruled_out(at_leg.ruled_out(symptom))
+        if symptom not in answer.explained:
+            answer.explain(symptom, at_legs)
+    return answer.diagnosis(scene)
+
+
+class _Answer:
+    """What the rules have said so far, of the symptoms in the order of a call."""
+
+    def __init__(self) -> None:
+        self.explained: set[Symptom] = set()
+        self._causes: dict[str, Cause] = {}
+        self._ruled_out: dict[str, RuledOut] = {}
+        self._unexplained: list[str] = []
+        self._unknown: list[tuple[Symptom, _Inference]] = []
+
+    def add_ruled_out(self, rules: Iterable[RuledOut]) -> None:
+        for each in rules:
+            self._ruled_out.setdefault(each.rule, each)
+
+    def explain(
+        self, symptom: Symptom, at_legs: Sequence[tuple[_Inference, Sequence[Finding]]]
+    ) -> None:
+        """Add the causes of a symptom, or its findings at the legs where no rule names one.
+
+        What a cause produces by itself, and what its rule explains as well, counts as explained
+        for the symptoms after this one.
+        """
         found: dict[str, Cause] = {}
-        solved: set[Symptom] = set()
-        for facts, some in _by_leg(scene, findings):
-            at_leg = _Inference(scene, facts, rules, integration)
-            for each in at_leg.ruled_out(symptom):
-                ruled_out.setdefault(each.rule, each)
-            if symptom in explained:
-                continue
-            named = at_leg.causes_of(symptom, some)
+        for at_leg, findings in at_legs:
+            named = at_leg.causes_of(symptom, findings)
             for cause, rule in named:
                 found[cause.id] = _joined(found[cause.id], cause) if cause.id in found else cause
-                solved |= {symptom, *rule.symptoms, *rule.consequences}
+                self.explained |= {symptom, *rule.symptoms, *rule.consequences}
             if not named:
-                unexplained += map(_line, some)
-                unknown.append((symptom, at_leg))
-        explained |= solved
-        causes |= {name: cause for name, cause in found.items() if name not in causes}
-    diagnosis = Diagnosis(
+                self._unexplained += map(_line, findings)
+                self._unknown.append((symptom, at_leg))
+        for name, cause in found.items():
+            self._causes.setdefault(name, cause)
+
+    def diagnosis(self, scene: Scene) -> Diagnosis:
         # The causes that evidence shows come first.
-        causes=tuple(
-            sorted(causes.values(), key=lambda c: c.confidence == "possible" and not c.candidate)
-        ),
-        ruled_out=tuple(each for each in ruled_out.values() if each.cause not in causes),
-        facts=tuple(map(_with_evidence, scene.facts.every)),
-        unexplained=tuple(unexplained),
-    )
-    if not unexplained:
-        return diagnosis
-    asked, at_leg = [symptom for symptom, _ in unknown], unknown[0][1]
-    nearest = (*unexplained, *at_leg.nearest(asked))
-    return replace(diagnosis, nearest_facts=nearest, next_look=at_leg.next_look(asked))
+        causes = sorted(self._causes.values(), key=_is_guessed)
+        ruled_out = [each for each in self._ruled_out.values() if each.cause not in self._causes]
+        diagnosis = Diagnosis(
+            causes=tuple(causes),
+            ruled_out=tuple(ruled_out),
+            facts=tuple(map(_with_evidence, scene.facts.every)),
+            unexplained=tuple(self._unexplained),
+        )
+        if not self._unexplained:
+            return diagnosis
+        asked = [symptom for symptom, _ in self._unknown]
+        _, at_leg = self._unknown[0]
+        return replace(
+            diagnosis,
+            nearest_facts=(*self._unexplained, *at_leg.nearest(asked)),
+            next_look=at_leg.next_look(asked),
+        )
+
+
+def _is_guessed(cause: Cause) -> bool:
+    """Whether a rule fired that says only that the cause is possible."""
+    return cause.confidence == "possible" and not cause.candidate
 
 
 def _by_leg(scene: Scene, findings: Sequence[Finding]) -> list[tuple[Facts, list[Finding]]]:
@@ -166,7 +202,8 @@ def _by_leg(scene: Scene, findings: Sequence[Finding]) -> list[tuple[Facts, list
         facts = scene.facts_of(finding)
         same = next((some for known, some in found if known == facts), None)
         if same is None:
-            found.append((facts, same := []))
+            same = []
+            found.append((facts, same))
         same.append(finding)
     return found or [(scene.facts, [])]
 
@@ -174,11 +211,12 @@ def _by_leg(scene: Scene, findings: Sequence[Finding]) -> list[tuple[Facts, list
 def _joined(one: Cause, other: Cause) -> Cause:
     """A cause that two legs show: as sure as the surer of them."""
     first, second = sorted((one, other), key=lambda cause: list(HEDGES).index(cause.confidence))
+    evidence = tuple(dict.fromkeys(first.evidence + second.evidence))
     agents = dict.fromkeys(cause.about["agent"] for cause in (one, other) if "agent" in cause.about)
-    about = {**first.about, **({"agent": " and ".join(agents)} if agents else {})}
-    return replace(
-        first, evidence=tuple(dict.fromkeys(first.evidence + second.evidence)), about=about
-    )
+    about = dict(first.about)
+    if agents:
+        about["agent"] = " and ".join(agents)
+    return replace(first, evidence=evidence, about=about)
 
 
 class _Inference:
@@ -195,31 +233,34 @@ class _Inference:
         """The causes of a symptom, each with its rule: those that evidence shows, else those that
         cannot be excluded.
         """
-        fired = [
-            rule for rule in self._of(symptom) if all(c.holds(self._facts) for c in rule.conditions)
-        ]
+        fired = [rule for rule in self._of(symptom) if self._fires(rule)]
         possible = [rule for rule in self._of(symptom) if self._is_possible(rule)]
         sure = any(rule.confidence != "possible" for rule in fired)
         chosen = fired if sure else self._favoured_first(possible)
-        return list(
-            self._causes(
-                chosen, findings, sure=sure, alone=sure and not _has_rivals(chosen, possible)
-            )
-        )
+        alone = sure and not _has_rivals(chosen, possible)
+        return list(self._causes(chosen, findings, sure=sure, alone=alone))
 
     def _of(self, *symptoms: Symptom) -> list[Rule]:
         return [rule for rule in self._rules if not set(symptoms).isdisjoint(rule.symptoms)]
 
+    def _fires(self, rule: Rule) -> bool:
+        return all(condition.holds(self._facts) for condition in rule.conditions)
+
     def _is_possible(self, rule: Rule) -> bool:
         """Whether no fact contradicts it."""
-        known = all(c.holds(self._facts) for c in rule.needs)
-        return known and all(c.holds(self._facts) is not False for c in rule.when + rule.unless)
+        if not all(condition.holds(self._facts) for condition in rule.needs):
+            return False
+        others = rule.when + rule.unless
+        return all(condition.holds(self._facts) is not False for condition in others)
 
     def _favoured_first(self, rules: Sequence[Rule]) -> list[Rule]:
         """Candidates: first those for which something speaks, then the others, each in the order of
         the tables.
         """
-        favoured = {rule.cause for rule in rules if any(c.holds(self._facts) for c in rule.favours)}
+        favoured = set()
+        for rule in rules:
+            if any(condition.holds(self._facts) for condition in rule.favours):
+                favoured.add(rule.cause)
         return sorted(rules, key=lambda rule: rule.cause not in favoured)
 
     def _causes(
@@ -228,11 +269,13 @@ class _Inference:
         """``sure``: evidence shows the causes; ``alone``: and no other cause is possible, so that
         they may be certain.
         """
-        first = {rule.cause: rule for rule in reversed(chosen)}
-        rules = [first[cause] for cause in dict.fromkeys(rule.cause for rule in chosen)]
-        settles = "" if sure else self._separation(rules)
-        for rule in rules:
+        first: dict[str, Rule] = {}
+        for rule in chosen:
+            first.setdefault(rule.cause, rule)
+        settles = "" if sure else self._separation(list(first.values()))
+        for rule in first.values():
             text = cause_text(rule.cause, self._integration, self._facts)
+            evidence = [*map(_line, findings), *self._evidence(rule)]
             confidence: Confidence = rule.confidence if sure else "possible"
             if confidence == "certain" and not alone:
                 confidence = "likely"
@@ -244,48 +287,52 @@ class _Inference:
                 link=text["link"],
                 owner=rule.owner or text["owner"],
                 confidence=confidence,
-                evidence=tuple(dict.fromkeys([*map(_line, findings), *self._evidence(rule)])),
+                evidence=tuple(dict.fromkeys(evidence)),
                 separating_observation=settles,
                 rule=rule.id,
                 because=rule.because,
                 candidate=not sure,
                 about=_about(self._scene, findings),
             )
-            yield from ((cause, each) for each in chosen if each.cause == rule.cause)
+            for each in chosen:
+                if each.cause == rule.cause:
+                    yield cause, each
 
     def _evidence(self, rule: Rule) -> list[str]:
         """The facts that the rule asks for, and those that must not have some value if their value
         is unusual.
         """
-        asked = [(c.how, self._facts[c.fact]) for c in rule.conditions if c.fact in self._facts]
-        known = [
-            f
-            for how, f in asked
-            if how == "is" or (how == "is not" and f.value not in self._normal)
-        ]
-        return list(map(_with_evidence, known))
+        known: list[str] = []
+        for condition in rule.conditions:
+            fact = self._facts.get(condition.fact)
+            if fact is None:
+                continue
+            is_unusual = condition.how == "is not" and fact.value not in self._normal
+            if condition.how == "is" or is_unusual:
+                known.append(_with_evidence(fact))
+        return known
 
     def _separation(self, rules: Sequence[Rule]) -> str:
         """What would have to be observed: of the facts that tell candidates apart, the one that
         most of them wait for.
         """
-        asked = [
-            [c for c in rule.when + rule.unless if c.fact not in self._facts] for rule in rules
-        ]
-        facts = {c.fact for each in asked for c in each}
-        wanted = {
-            fact: {frozenset(c for c in each if c.fact == fact) for each in asked} for fact in facts
-        }
-        telling = {fact for fact, kinds in wanted.items() if len(kinds) > 1} or set(wanted)
+        asked = [self._unknown_to(rule) for rule in rules]
+        telling = _telling_apart(asked)
+        # Rather what a rule asks for than what would contradict it.
         for hows in (("is",), ("is", "is not"), ("not shown",)):
-            reported = (
-                dict.fromkeys(c.fact for c in each if c.how in hows and c.fact in telling)
-                for each in asked
-            )
-            waiting = Counter(fact for each in reported for fact in each)
+            waiting = Counter[str]()
+            for conditions in asked:
+                facts = [c.fact for c in conditions if c.how in hows and c.fact in telling]
+                waiting.update(dict.fromkeys(facts, 1))
             if waiting:
-                return fact_kinds()[waiting.most_common()[0][0]].observe
+                ((fact, _),) = waiting.most_common(1)
+                return fact_kinds()[fact].observe
         return ""
+
+    def _unknown_to(self, rule: Rule) -> list[Condition]:
+        """Its conditions whose facts are not known."""
+        conditions = rule.when + rule.unless
+        return [condition for condition in conditions if condition.fact not in self._facts]
 
     def ruled_out(self, symptom: Symptom) -> Iterator[RuledOut]:
         """The rules that do not apply, each with a condition that the facts contradict, or else one
@@ -307,14 +354,25 @@ class _Inference:
 
     def nearest(self, unknown: Iterable[Symptom]) -> list[str]:
         """Unusual facts first, and of those the ones that rules for these symptoms ask for."""
-        asked = {c.fact for rule in self._of(*unknown) for c in rule.conditions}
-        telling = [
-            f
-            for f in self._facts.values()
-            if f.name not in ("integration", "transport", "authentication")
-        ]
+        asked: set[str] = set()
+        for rule in self._of(*unknown):
+            asked |= {condition.fact for condition in rule.conditions}
+        telling = [fact for fact in self._facts.values() if fact.name not in _OF_EVERY_CASE]
         telling.sort(key=lambda fact: (fact.value in self._normal, fact.name not in asked))
         return [str(fact) for fact in telling[:_MOST_NEAREST]]
+
+
+def _telling_apart(asked: Sequence[Sequence[Condition]]) -> set[str]:
+    """The facts of which candidates ask different things; all that they ask for if there is none.
+    ``asked``: each candidate's conditions.
+    """
+    facts = {condition.fact for conditions in asked for condition in conditions}
+    telling = set()
+    for fact in facts:
+        kinds = {frozenset(c for c in conditions if c.fact == fact) for conditions in asked}
+        if len(kinds) > 1:
+            telling.add(fact)
+    return telling or facts
 
 
 def _has_rivals(chosen: Sequence[Rule], possible: Sequence[Rule]) -> bool:
@@ -328,20 +386,30 @@ def _about(scene: Scene, findings: Sequence[Finding]) -> dict[str, str]:
     """The line, group and trunk of the deployment that the case is about, and the agents whose legs
     show it.
     """
-    ends = [
-        end
-        for finding in findings
-        for end in ends_of(finding)
-        if scene.vantage.role(end) == "agent"
-    ]
+    about: dict[str, str] = {}
+    if scene.line_name:
+        about["line"] = scene.line_name
     wanted = (finding.facts.get("wanted") for finding in scene.of("landing"))
-    reported = {
-        "line": scene.line_name,
-        "group": next((group for group in wanted if is_group(scene, group)), None),
-        "trunk": scene.trunk.name if scene.trunk else None,
-        "agent": " and ".join(dict.fromkeys(filter(None, map(phone_of, ends)))),
-    }
-    return {what: str(name) for what, name in reported.items() if name}
+    group = next((name for name in wanted if is_group(scene, name)), None)
+    if group:
+        about["group"] = str(group)
+    if scene.trunk:
+        about["trunk"] = scene.trunk.name
+    agents = _agents_in(scene, findings)
+    if agents:
+        about["agent"] = " and ".join(agents)
+    return about
+
+
+def _agents_in(scene: Scene, findings: Sequence[Finding]) -> list[str]:
+    """The agents' phones at the ends of these findings, each once."""
+    agents: dict[str, None] = {}
+    for finding in findings:
+        for end in ends_of(finding):
+            phone = phone_of(end)
+            if phone and scene.vantage.role(end) == "agent":
+                agents[phone] = None
+    return list(agents)
 
 
 def _without_answer(error: Exception, findings: Sequence[Finding]) -> Diagnosis:

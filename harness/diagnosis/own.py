@@ -36,16 +36,23 @@ def derive(scene: Scene) -> None:
         if kept.rule is not None:
             scene.record("password.withheld", _WITHHELD_BY[kept.rule], f"{kept.phone}: {kept.why}")
     _options(scene)
-    roles: tuple[Role, ...] = ("caller", "agent", "ai")
-    for role in roles:
-        if refused := [event for event in _reports(scene, CallsRefused, role) if not event.why]:
-            last = refused[-1]
-            words = f"{last.phone} refused {len(refused)} calls by itself with 486, the last from {last.source}"
-            scene.record(f"refusal.{role}", "no room", words)
+    _without_room(scene)
     _declared(scene)
     for record in scene.events.of(FarEndRecord):
         if not is_ai_record(record):
             _probed(scene, record)
+
+
+def _without_room(scene: Scene) -> None:
+    """Calls that a harness phone refused because it had as many as it takes."""
+    roles: tuple[Role, ...] = ("caller", "agent", "ai")
+    for role in roles:
+        refused = [event for event in _reports(scene, CallsRefused, role) if not event.why]
+        if not refused:
+            continue
+        last = refused[-1]
+        calls = f"{len(refused)} calls by itself with 486, the last from {last.source}"
+        scene.record(f"refusal.{role}", "no room", f"{last.phone} refused {calls}")
 
 
 # -- what harness phones report
@@ -57,14 +64,17 @@ def _reports(scene: Scene, kind: type[E], role: Role) -> list[E]:
 
 def _names(scene: Scene) -> None:
     """Look-ups of the host name of the caller's server that failed."""
-    lookups = _reports(scene, NameLookup, "caller")
     began = {leg.leg for leg in scene.legs if leg.replaces is None}
-    for lookup in [each for each in lookups if each.leg in began or scene.call is None][-1:]:
-        words = (
-            f"{lookup.phone} looked {lookup.name} up for {lookup.seconds:.1f} s: {lookup.problem}"
-        )
+    lookups = _reports(scene, NameLookup, "caller")
+    if scene.call is not None:
+        lookups = [each for each in lookups if each.leg in began]
+    for lookup in lookups[-1:]:
+        if not lookup.problem:
+            return
+        name, seconds = lookup.name, f"{lookup.seconds:.1f} s"
+        words = f"{lookup.phone} looked {name} up for {seconds}: {lookup.problem}"
         unknown = "no such name" if lookup.denied else "no name server knows"
-        scene.record("name.caller", unknown if lookup.problem else None, words)
+        scene.record("name.caller", unknown, words)
 
 
 def _options(scene: Scene) -> None:
@@ -74,9 +84,8 @@ def _options(scene: Scene) -> None:
     reported = scene.events.first(AskedByOptions)
     if reported is None or scene.call is None:
         return
-    asked = [
-        m.time for m in scene.messages if m.phone == reported.phone and m.is_request("OPTIONS")
-    ]
+    at_phone = [m for m in scene.messages if m.phone == reported.phone]
+    asked = [m.time for m in at_phone if m.is_request("OPTIONS")]
     often = f"every {reported.every_s:g} s" if reported.every_s else ""
     if asked or reported.answered or often:
         scene.record("trunk.asks", True, often)
@@ -84,11 +93,8 @@ def _options(scene: Scene) -> None:
         return
     there_s = reported.there_s + scene.call.at - reported.at
     if often or there_s < _ASKED_WITHIN_S:
-        scene.record(
-            "trunk.asked",
-            "none since its phone came",
-            f"{reported.phone} had been there for {there_s:.1f} s",
-        )
+        words = f"{reported.phone} had been there for {there_s:.1f} s"
+        scene.record("trunk.asked", "none since its phone came", words)
 
 
 # -- what the case and the file declare, and what probes found
@@ -111,23 +117,32 @@ def _declared(scene: Scene) -> None:
 
 def _probed(scene: Scene, event: FarEndRecord) -> None:
     record, source = event.record, event.source
-    asks, reach = record.get("asks"), record.get("reach")
     if _is_of_second_call(event):
-        if not record.get("begins") and asks in ("form", "codec", "group"):
-            found = _at_group(scene, event) if asks == "group" else _at_number(scene, event)
-            scene.record(f"again.{asks}", found, source)
+        _of_second_call(scene, event)
     elif record.get("of") == "termination":
-        # A port that does not answer OPTIONS may have answered the caller's own call.
-        place = scene.trunk.termination if scene.trunk else None, scene.axes.get("transport")
-        answers = reach == "silent" and any(
-            m.received and (m.remote, m.transport) == place for m in scene.own
-        )
-        scene.record("probe.termination", "answers" if answers else reach, source)
-        if reach == "refuses" and scene.axes.get("transport") == "udp":
-            scene.record("icmp", "rejected", source)
+        _termination(scene, event)
     elif record.get("of") == "ai":
-        scene.record("probe.ai", reach, source)
+        scene.record("probe.ai", record.get("reach"), source)
         scene.record("probe.certificate", record.get("certificate"), source)
+
+
+def _termination(scene: Scene, event: FarEndRecord) -> None:
+    reach, transport = event.record.get("reach"), scene.axes.get("transport")
+    if reach == "refuses" and transport == "udp":
+        scene.record("icmp", "rejected", event.source)
+    if reach == "silent" and _has_answered_a_call(scene):
+        reach = "answers"
+    scene.record("probe.termination", reach, event.source)
+
+
+def _has_answered_a_call(scene: Scene) -> bool:
+    """Whether the trunk's port answered the caller's own call, as one may that does not answer
+    OPTIONS.
+    """
+    place = scene.trunk.termination if scene.trunk else None
+    transport = scene.axes.get("transport")
+    answers = [m for m in scene.own if m.received]
+    return any((m.remote, m.transport) == (place, transport) for m in answers)
 
 
 # -- the second call
@@ -148,16 +163,30 @@ def _is_of_second_call(event: FarEndRecord) -> bool:
     return event.phone == "probe" and event.record.get("of") == "second call"
 
 
+def _of_second_call(scene: Scene, event: FarEndRecord) -> None:
+    asks = event.record.get("asks")
+    if event.record.get("begins"):
+        return
+    if asks == "group":
+        scene.record("again.group", _at_group(scene, event), event.source)
+    elif asks in ("form", "codec"):
+        scene.record(f"again.{asks}", _at_number(scene, event), event.source)
+
+
 def _at_number(scene: Scene, event: FarEndRecord) -> str | None:
     """``taken`` only if the AI, or a harness phone in its place, was reached, and not before. An
     agent may be a fallback's.
     """
-    rang = listed(event.record.get("rang"))
-    if "refused" in event.record:
+    record = event.record
+    rang = listed(record.get("rang"))
+    if "refused" in record:
         return "refused"
-    if _agent_rang(scene, rang) or event.record.get("again_as_before") != "refused":
+    if _agent_rang(scene, rang):
+        return None
+    if record.get("again_as_before") != "refused":
         return None  # the platform may refuse now and then
-    return "taken" if event.record.get("answered") or (rang and scene.vantage.sees("ai")) else None
+    at_ai = bool(rang) and scene.vantage.sees("ai")
+    return "taken" if record.get("answered") or at_ai else None
 
 
 def _at_group(scene: Scene, event: FarEndRecord) -> str | None:
@@ -165,19 +194,18 @@ def _at_group(scene: Scene, event: FarEndRecord) -> str | None:
     if not scene.vantage.sees("agent") or scene.deployment is None:
         return None
     rang = listed(event.record.get("rang"))
-    group = next(
-        (g for g in scene.deployment.groups.values() if g.did == event.record.get("dialled")), None
-    )
+    dialled = event.record.get("dialled")
+    groups = scene.deployment.groups.values()
+    group = next((group for group in groups if group.did == dialled), None)
     if group is not None and set(rang) & set(group.agents):
         return "the right group"
     if _agent_rang(scene, rang):
         return "another group"
     if not event.record.get("answered"):
         return None
-    waits = (
-        group is not None and group.answers_itself and not rang
-    )  # a queue or a machine answers in place of people
-    return "the platform itself" if waits else "another device"
+    # A queue or a machine answers in place of people.
+    waits = group is not None and group.answers_itself
+    return "the platform itself" if waits and not rang else "another device"
 
 
 def _agent_rang(scene: Scene, rang: Sequence[object]) -> bool:

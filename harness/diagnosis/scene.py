@@ -55,9 +55,11 @@ class Vantage:
     ) -> None:
         self._seen = _SEEN[visibility]
         self._groups: set[str] = set()
+        self._agents: set[str] = set()
         if deployment is not None:
             self._groups = set(deployment.groups)
-            self._agents = {agent for group in deployment.groups.values() for agent in group.agents}
+            for group in deployment.groups.values():
+                self._agents |= set(group.agents)
             self._callers = set(deployment.phones) - self._agents
         else:  # who places calls is a caller, and who gets them an agent, as far as events tell
             started = events.of(LegStarted)
@@ -74,11 +76,9 @@ class Vantage:
         phone = label if known else phone_of(label) or label
         if phone in self._callers:
             return "caller"
-        if (
-            phone in self._agents
-            or phone in self._groups
-            or label.removesuffix("'s leg") in self._agents
-        ):
+        if phone in self._agents | self._groups:
+            return "agent"
+        if label.removesuffix("'s leg") in self._agents:
             return "agent"
         if label == "probe":
             return "probe"
@@ -94,8 +94,10 @@ class Vantage:
         """Those that may be used, in their order."""
         if self._seen == _SEEN["all"]:
             return events
-        roles = (("ai" if is_ai_record(e) else self.role(e.phone), e) for e in events)
-        return CaseEvents(event for role, event in roles if self.sees(role))
+        return CaseEvents(event for event in events if self.sees(self._source(event)))
+
+    def _source(self, event: Event) -> Role:
+        return "ai" if is_ai_record(event) else self.role(event.phone)
 
     def findings(self, findings: Sequence[Finding]) -> list[Finding]:
         """Those that may be used, in their order."""
@@ -117,9 +119,8 @@ class Scene:
     deployment: Deployment | None
     vantage: Vantage
     number_of: NumberOf
-    over: float = (
-        math.inf
-    )  #: time of the last finding; later events are due to the harness hanging up
+    #: Time of the last finding; later events are due to the harness hanging up.
+    over: float = math.inf
     facts: Facts = field(default_factory=Facts)
 
     def record(self, fact: str, value: object, *evidence: str, leg: str | None = None) -> None:
@@ -152,7 +153,10 @@ class Scene:
         """The call that a finding is about, by the first leg of its caller; empty if that is not
         known.
         """
-        return next((self.calls[end] for end in ends_of(finding) if end in self.calls), "")
+        for end in ends_of(finding):
+            if end in self.calls:
+                return self.calls[end]
+        return ""
 
     # -- the case and its findings
 
@@ -170,11 +174,8 @@ class Scene:
     def is_out_of_hours(self) -> bool:
         """Whether the case's row calls numbers while they are closed."""
         try:
-            return (
-                integrations.find(str(self.case.get("integration")))
-                .row(str(self.case.get("row")))
-                .out_of_hours
-            )
+            integration = integrations.find(str(self.case.get("integration")))
+            return integration.row(str(self.case.get("row"))).out_of_hours
         except SelectionError:
             return False
 
@@ -190,11 +191,15 @@ class Scene:
         A broken finding shows nothing of the system: it was made while the harness itself stood
         still.
         """
-        whole = (f for f in self.findings if f.check in checks and f.verdict is not Verdict.BROKEN)
-        reported = (
-            f for f in whole if f.check == "audio" or f.verdict is not Verdict.NOT_OBSERVABLE
-        )
-        return [f for f in reported if role in (None, self.vantage.made_by(f))]
+        found = []
+        for finding in self.findings:
+            if finding.check not in checks or finding.verdict is Verdict.BROKEN:
+                continue
+            if finding.verdict is Verdict.NOT_OBSERVABLE and finding.check != "audio":
+                continue
+            if role is None or role == self.vantage.made_by(finding):
+                found.append(finding)
+        return found
 
     def failed(self, *checks: str, role: str | None = None) -> list[Finding]:
         """The findings among :meth:`of` that count against the system under test."""
@@ -238,9 +243,12 @@ class Scene:
         more came than calls were placed, those that show a caller of the case.
         """
         placed = min((leg.at for leg in self.placed), default=-math.inf)
-        came = [m for m in self.got_by_ai if m.begins_dialog and (m.at is None or m.at >= placed)]
-        ours = [m for m in came if self._shows_a_caller(m)]
-        return ours if ours and len({m.message.call_id for m in came}) > len(self.placed) else came
+        begun = [m for m in self.got_by_ai if m.begins_dialog]
+        came = [m for m in begun if m.at is None or m.at >= placed]
+        calls = {m.message.call_id for m in came}
+        if len(calls) <= len(self.placed):
+            return came
+        return [m for m in came if self._shows_a_caller(m)] or came
 
     @cached_property
     def foreign_calls(self) -> list[CallMessage]:
@@ -307,15 +315,13 @@ class Scene:
         for leg in self.legs_of("caller"):
             found[str(leg.leg)] = found.get(leg.replaces or "", {str(leg.leg)})
         for finding in self.findings:
+            if finding.check != "audio":
+                continue
             for end, other in (
                 (finding.speaker, finding.listener),
                 (finding.listener, finding.speaker),
             ):
-                if (
-                    finding.check == "audio"
-                    and other in found
-                    and self.vantage.role(end) != "caller"
-                ):
+                if other in found and self.vantage.role(end) != "caller":
                     found[end] = found.get(end, set()) | found[other]
         return {end: next(iter(calls)) for end, calls in found.items() if len(calls) == 1}
 
@@ -339,18 +345,20 @@ class Scene:
         """The line that was called, by the number dialled; else the case's. Empty for none."""
         if self.deployment is None:
             return ""
-        dialled = number_in(self.call.remote_uri) or "" if self.call else ""
+        dialled = number_in(self.call.remote_uri) if self.call else None
         numbers = self.deployment.all_dids()
-        found = [name for name, _, number in numbers if same_number(dialled, number)]
-        declared = str(self.case.get("line"))
-        # a number with a menu has a line for each choice
-        name = declared if declared in found or not found else found[0]
+        found = [name for name, _, number in numbers if same_number(dialled or "", number)]
+        name = str(self.case.get("line"))
+        if found and name not in found:  # a number with a menu has a line for each choice
+            name = found[0]
         return name if name in self.deployment.lines else ""
 
     @cached_property
     def line(self) -> Line | None:
         """What the file declares of the line that was called."""
-        return self.deployment.lines[self.line_name] if self.deployment and self.line_name else None
+        if self.deployment is None or not self.line_name:
+            return None
+        return self.deployment.lines[self.line_name]
 
     @property
     def handover(self) -> Handover | None:
@@ -384,11 +392,8 @@ class Scene:
 
 def ends_of(finding: Finding) -> list[str]:
     """The legs that a finding is about, the one that shows it first."""
-    return [
-        end
-        for end in (finding.listener, finding.speaker, finding.subject.removesuffix("'s BYE"))
-        if end
-    ]
+    ends = (finding.listener, finding.speaker, finding.subject.removesuffix("'s BYE"))
+    return [end for end in ends if end]
 
 
 def shown(finding: Finding) -> tuple[str, ...]:
@@ -403,11 +408,10 @@ def listed(value: object) -> list[object]:
 
 def said_by(message: Message | None) -> tuple[str, ...]:
     """A response in its own words: the status line of a refusal, and the reasons in its headers."""
-    refused = isinstance(message, Response) and message.status >= 300
-    return (
-        *([message.start_line.rstrip()] if message is not None and refused else []),
-        *why.stated(message),
-    )
+    reasons = why.stated(message)
+    if isinstance(message, Response) and message.status >= 300:
+        return (message.start_line.rstrip(), *reasons)
+    return tuple(reasons)
 
 
 def offered_audio(message: Message) -> str:
@@ -425,13 +429,9 @@ def username_in(seen: CallMessage) -> str | None:
 
 def answered_request(finding: Finding) -> str:
     """The method of the request whose final response a finding is about."""
-    return (
-        "OPTIONS"
-        if finding.subject == "OPTIONS"
-        else "BYE"
-        if finding.subject.endswith("'s BYE")
-        else "INVITE"
-    )
+    if finding.subject == "OPTIONS":
+        return "OPTIONS"
+    return "BYE" if finding.subject.endswith("'s BYE") else "INVITE"
 
 
 def number_in(uri: str) -> str | None:
@@ -459,6 +459,6 @@ def same_number(written: str, number: str) -> bool:
     digits = _ABROAD.sub("", re.sub(r"\D", "", written))
     if len(digits) < _FEWEST_DIGITS:
         return False
-    return number.lstrip("+").endswith(digits) or is_spelling(
-        written, number, region_of(number, "")
-    )
+    if number.lstrip("+").endswith(digits):
+        return True
+    return is_spelling(written, number, region_of(number, ""))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.case.check_table import SYMPTOMS, Symptom, check_named
+from harness.case.check_table import SYMPTOMS, Role, Symptom, check_named
 from harness.case.verdict import Finding
 from harness.diagnosis.audio import NO_VOICE, direction_of
 from harness.diagnosis.caller_end import (
@@ -38,14 +38,10 @@ def present(scene: Scene) -> dict[Symptom, list[Finding]]:
         if finding.failed:
             found.setdefault(_of(scene, finding), []).append(finding)
     _without_finding(scene, found)
-    if (
-        found
-        and not is_withheld(scene)
-        and scene.value("caller_id.ai") in table("vocabulary")["values"]["wrong number"]
-    ):
-        found.setdefault(
-            "caller_id.ai", []
-        )  # seen in passing, in a case that failed before it checked the number
+    # A wrong number may be seen in passing, in a case that failed before it checked the number.
+    wrong = table("vocabulary")["values"]["wrong number"]
+    if found and scene.value("caller_id.ai") in wrong and not is_withheld(scene):
+        found.setdefault("caller_id.ai", [])
     return {symptom: found[symptom] for symptom in SYMPTOMS if symptom in found}
 
 
@@ -54,11 +50,8 @@ def _of(scene: Scene, finding: Finding) -> Symptom:
     if comes_before_the_answer(finding) and value("answered.first") == PLATFORM:
         return "answered.first"
     symptom = _by_check(scene, finding)
-    if (
-        symptom == "fallback.time"
-        and value("fallback.time") == "shorter"
-        and value("ai.saw") in ("nothing", "refused")
-    ):
+    rang_too_briefly = symptom == "fallback.time" and value("fallback.time") == "shorter"
+    if rang_too_briefly and value("ai.saw") in ("nothing", "refused"):
         return "reach"  # it was to ring at the AI
     if symptom in _OF_THE_PLATFORM and value("caller.end") in (UNHEARD, UNSENT):
         return "other"  # a platform that answers nothing has not routed the call
@@ -68,8 +61,9 @@ def _of(scene: Scene, finding: Finding) -> Symptom:
 def _by_check(scene: Scene, finding: Finding) -> Symptom:
     check, facts = finding.check, finding.facts
     role, moment = scene.vantage.made_by(finding), scene.moment
-    if check == "final_response" and (method := answered_request(finding)) != "INVITE":
-        return "release" if method == "BYE" else "other"  # OPTIONS belongs to no call
+    if check == "final_response" and answered_request(finding) != "INVITE":
+        # OPTIONS belongs to no call.
+        return "release" if answered_request(finding) == "BYE" else "other"
     if symptom := check_named(check).symptom:
         return symptom
     if is_unsent_digit(finding):
@@ -77,47 +71,27 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
     match check:
         case "audio" if direction_of(scene, finding) == "audio.agent":
             return "audio.agent"
-        case (
-            "audio"
-        ):  # audio with the AI again, after a transfer that should have failed, is another matter
+        case "audio":
+            # Audio with the AI again, after a transfer that should have failed, is another matter.
             return "other" if facts.get("again") and moment == "transfer" else "audio"
         case "caller_id" | "caller_id.asserted":
             if role == "caller" and moment == "campaign":
                 return "caller_id.customer"
             return "caller_id.agent" if role == "agent" else "caller_id.ai"
         case "header" | "header.absent" if role in ("agent", "ai"):
-            name = str(facts.get("header", "")).lower()
-            if role == "ai" and name.startswith("x-gladly"):
-                return "header.caller" if "caller" in name else "header.selector"
-            return "header.other"
+            return _of_header(role, str(facts.get("header", "")).lower())
         case "landing" if is_group(scene, facts.get("wanted")):
             return "fallback" if is_fallback(scene, facts.get("wanted")) else "transfer"
-        case "timing.within":
-            timed: dict[object, Symptom] = {
-                "the registration is refreshed": "registration",
-                "the call": "fallback.time",
-            }
-            return timed.get(facts.get("what"), "other")
+        case "timing.within" if facts.get("what") == "the registration is refreshed":
+            return "registration"
+        case "timing.within" if facts.get("what") == "the call":
+            return "fallback.time"
         case "landing.turn" if is_unasked(finding):
-            in_its_place = (
-                scene.value("instead") == "the fallback group"
-                and scene.value("ai.saw") != "answered"
-            )
-            return "reach" if in_its_place else "transfer.unasked"
+            in_its_place = scene.value("instead") == "the fallback group"
+            ai_took_it = scene.value("ai.saw") == "answered"
+            return "reach" if in_its_place and not ai_took_it else "transfer.unasked"
         case "landing.others" if facts.get("rang"):
-            if moment in ("transfer", "people"):
-                return "transfer"
-            if moment == "fallback":
-                return "fallback"
-            unseen = (
-                scene.value("instead") not in (None, "nobody") and scene.value("ai.saw") is None
-            )
-            # People rang instead of the AI, or it is not known whether the AI got the call.
-            return (
-                "reach"
-                if moment == "unanswered" or (unseen and moment in _CALLS_THE_AI)
-                else "other"
-            )
+            return _of_others_who_rang(scene)
         case "answered" | "ringing" | "voicemail" if moment == "people":
             return "transfer"
         case "voicemail":
@@ -129,25 +103,57 @@ def _by_check(scene: Scene, finding: Finding) -> Symptom:
     return "other"
 
 
+def _of_header(role: Role, name: str) -> Symptom:
+    if role == "ai" and name.startswith("x-gladly"):
+        return "header.caller" if "caller" in name else "header.selector"
+    return "header.other"
+
+
+def _of_others_who_rang(scene: Scene) -> Symptom:
+    if scene.moment in ("transfer", "people"):
+        return "transfer"
+    if scene.moment == "fallback":
+        return "fallback"
+    if scene.moment == "unanswered":
+        return "reach"
+    # People rang instead of the AI, or it is not known whether the AI got the call.
+    people_rang = scene.value("instead") not in (None, "nobody")
+    ai_is_unseen = scene.value("ai.saw") is None
+    calls_the_ai = scene.moment in _CALLS_THE_AI
+    return "reach" if people_rang and ai_is_unseen and calls_the_ai else "other"
+
+
 def _without_finding(scene: Scene, found: dict[Symptom, list[Finding]]) -> None:
     """If the AI's side is not seen, a call that another party answered, or no party, has not
     reached the AI.
     """
-    end, instead = scene.value("caller.end"), scene.value("instead")
     if "answered.first" in found:
         return
-    unseen = scene.moment in _CALLS_THE_AI and not scene.vantage.sees("ai")
-    not_reached = end in ("refused", "still ringing") or instead not in (None, "nobody")
-    if unseen and not_reached and "landing.answered_by" not in {f.check for f in scene.findings}:
-        found.setdefault("reach", [])
-    # The platform answered, as agreed, and hung up; nothing was heard of the AI, and no evidence
-    # shows that it took the call.
-    dropped = end == DROPPED and scene.value("call.reason") is None
-    unheard = scene.value("audio.to_caller") in NO_VOICE and scene.value("ai.spoke") is not True
-    if dropped and unheard and scene.moment in _CALLS_THE_AI:
+    if scene.moment in _CALLS_THE_AI and (_has_not_reached(scene) or _was_dropped(scene)):
         found.setdefault("reach", [])
     # If the AI took the call, it may have transferred it to the phone that rang.
     taken = scene.value("ai.saw") in ("answered", "another assistant answered")
-    turned_away = end == "refused" or (instead == "another group" and not taken)
+    by_others = scene.value("instead") == "another group" and not taken
+    turned_away = scene.value("caller.end") == "refused" or by_others
     if "reach" in found and scene.value("fallback.configured") is True and turned_away:
         found.setdefault("fallback", [])
+
+
+def _has_not_reached(scene: Scene) -> bool:
+    """Whether the call did not get to an AI that is not seen, and no check says who answered."""
+    if scene.vantage.sees("ai"):
+        return False
+    if any(finding.check == "landing.answered_by" for finding in scene.findings):
+        return False
+    if scene.value("caller.end") in ("refused", "still ringing"):
+        return True
+    return scene.value("instead") not in (None, "nobody")
+
+
+def _was_dropped(scene: Scene) -> bool:
+    """Whether the platform answered, as agreed, and hung up; nothing was heard of the AI, and no
+    evidence shows that it took the call.
+    """
+    if scene.value("caller.end") != DROPPED or scene.value("call.reason") is not None:
+        return False
+    return scene.value("audio.to_caller") in NO_VOICE and scene.value("ai.spoke") is not True
