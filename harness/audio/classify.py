@@ -7,13 +7,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.audio.detector import Heard, marks_heard
-from harness.audio.dtmf import digits_in
+from harness.audio.dtmf import Digit, digits_in
 from harness.audio.marks import SAMPLE_RATE
 from harness.audio.samples import levels, resample
 from harness.audio.speech import STEP, events
@@ -108,13 +108,14 @@ def classify(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> list[Span]:
     total = len(audio) / SAMPLE_RATE
     spans = _marks(audio, total)
     taken = _Cover(spans)
-    spans += taken.add(
-        Span("dtmf", digit.began, digit.began + digit.duration, digit.digit)
-        for digit in digits_in(audio)
-    )
+    spans += taken.add(map(_digit, digits_in(audio)))
     spans += taken.add(_network_tones(tones_in(audio)))
     spans += _rest(audio, taken, total)
     return _joined(sorted(spans, key=lambda span: span.began))
+
+
+def _digit(digit: Digit) -> Span:
+    return Span("dtmf", digit.began, digit.began + digit.duration, digit.digit)
 
 
 class _Cover:
@@ -125,7 +126,7 @@ class _Cover:
 
     def add(self, spans: Iterable[Span]) -> list[Span]:
         """Those of the spans that do not lie mostly in time already taken; they are taken then."""
-        new = [span for span in spans if self._overlap(span) < 0.5 * (span.ended - span.began)]
+        new = [span for span in spans if self._overlap(span) < 0.5 * span.seconds]
         self._spans += new
         return new
 
@@ -141,10 +142,11 @@ class _Cover:
         return gaps
 
     def _overlap(self, span: Span) -> float:
-        return sum(
-            max(0.0, min(span.ended, other.ended) - max(span.began, other.began))
-            for other in self._spans
-        )
+        overlap = 0.0
+        for other in self._spans:
+            common = min(span.ended, other.ended) - max(span.began, other.began)
+            overlap += max(0.0, common)
+        return overlap
 
 
 def _marks(audio: NDArray[np.int16], total: float) -> list[Span]:
@@ -190,27 +192,30 @@ def tones_in(audio: NDArray[np.int16]) -> list[Tone]:
     pieces = [_peaks(windows[at : at + _PIECE]) for at in range(0, len(windows), _PIECE)]
     pure, first, second = map(np.concatenate, zip(*pieces, strict=True))
     low, high = np.minimum(first, second), np.maximum(first, second)
+    # Of one frequency alone, the second is 0 and so the lower.
     low, high = np.where(low > 0, low, high), np.where(low > 0, high, 0.0)
-    steps = np.flatnonzero(pure)
-    before, after = steps[:-1], steps[1:]
-    breaks = (
-        (after - before > 1)
-        | (np.abs(low[after] - low[before]) >= _SAME_HZ)
-        | (np.abs(high[after] - high[before]) >= _SAME_HZ)
-    )
-    runs = [
-        (run, _tone(run, low, high))
-        for run in np.split(steps, np.flatnonzero(breaks) + 1)
-        if len(run) >= 2
-    ]
     joined: list[tuple[int, Tone]] = []
-    for run, tone in runs:
+    for run in _pure_runs(pure, low, high):
+        tone = _tone(run, low, high)
         if joined and _goes_on(joined[-1][1], tone):
             count, before_it = joined.pop()
             joined.append((count + len(run), replace(before_it, ended=tone.ended)))
         else:
             joined.append((len(run), tone))
     return [tone for count, tone in joined if count >= 4]
+
+
+def _pure_runs(
+    pure: NDArray[np.bool_], low: NDArray[np.float64], high: NDArray[np.float64]
+) -> list[NDArray[np.intp]]:
+    """The numbers of two or more pure windows in a row whose frequencies stay the same."""
+    steps = np.flatnonzero(pure)
+    before, after = steps[:-1], steps[1:]
+    is_apart = after - before > 1
+    low_moves = np.abs(low[after] - low[before]) >= _SAME_HZ
+    high_moves = np.abs(high[after] - high[before]) >= _SAME_HZ
+    breaks = np.flatnonzero(is_apart | low_moves | high_moves)
+    return [run for run in np.split(steps, breaks + 1) if len(run) >= 2]
 
 
 def _peaks(
@@ -238,19 +243,17 @@ def _tone(run: NDArray[np.intp], low: NDArray[np.float64], high: NDArray[np.floa
 
 def _goes_on(tone: Tone, after: Tone) -> bool:
     """Whether it is one tone that late, lost or concealed packets interrupt."""
-    return (
-        after.began - tone.ended <= _HOLE_S
-        and abs(tone.hz - after.hz) < _SAME_HZ
-        and abs(tone.second_hz - after.second_hz) < _SAME_HZ
-    )
+    if after.began - tone.ended > _HOLE_S:
+        return False
+    is_same_low = abs(tone.hz - after.hz) < _SAME_HZ
+    return is_same_low and abs(tone.second_hz - after.second_hz) < _SAME_HZ
 
 
 def _strongest(power: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Each window's strongest peak: its centre (Hz) and power; it is taken out of ``power``."""
     rows = np.arange(len(power))[:, None]
-    near = power.argmax(axis=1)[:, None] + np.arange(
-        -4, 5
-    )  # two tones 50 Hz apart, or a modulated one, are one peak
+    # Two tones 50 Hz apart, or a modulated one, are one peak.
+    near = power.argmax(axis=1)[:, None] + np.arange(-4, 5)
     near = np.clip(near, 0, power.shape[1] - 1)
     values = power[rows, near]
     sums = values.sum(axis=1)
@@ -275,28 +278,41 @@ def _network_tones(tones: list[Tone]) -> list[Span]:
 def _special(tones: Sequence[Tone]) -> tuple[Span | None, int]:
     """Special information tones, fax tones, or a plain long tone at the beginning of ``tones``."""
     first = tones[0]
-    if len(tones) >= 3:
+    if len(tones) >= 3 and _are_information_tones(tones[:3]):
         three = tones[:3]
-        close = all(
-            later.began - earlier.ended < 0.12 for earlier, later in itertools.pairwise(three)
-        )
-        places = (860 < three[0].hz < 1040, 1310 < three[1].hz < 1490, 1700 < three[2].hz < 1880)
-        if close and all(places) and all(0.2 < tone.seconds < 0.5 for tone in three):
-            heard = ", ".join(f"{tone.hz:.0f} Hz {tone.seconds * 1000:.0f} ms" for tone in three)
-            return Span("sit", first.began, three[2].ended, heard, network=True), 3
-    if abs(first.hz - 1100) < 38 and not first.second_hz and 0.4 < first.seconds < 0.62:
-        return Span("fax", first.began, first.ended, "calling tone (CNG)", network=True), 1
-    if abs(first.hz - 2100) < 20 and not first.second_hz and first.seconds > 0.8:
-        return Span("fax", first.began, first.ended, "answer tone (CED)", network=True), 1
-    if (
-        first.seconds > 2.6
-        or (first.seconds > 0.5 and first.hz > _LOWEST_HZ and not _call_progress(first))
-        or _is_beep(first)
-    ):
-        network = _call_progress(first)
+        heard = ", ".join(f"{tone.hz:.0f} Hz {tone.seconds * 1000:.0f} ms" for tone in three)
+        return Span("sit", first.began, three[-1].ended, heard, network=True), 3
+    fax = _fax_tone(first)
+    if fax is not None:
+        return Span("fax", first.began, first.ended, fax, network=True), 1
+    network = _call_progress(first)
+    is_no_voice = first.seconds > 0.5 and first.hz > _LOWEST_HZ and not network
+    if first.seconds > 2.6 or is_no_voice or _is_beep(first):
         kind: Kind = "dial" if network else "tone"
         return Span(kind, first.began, first.ended, _frequencies(first), network), 1
     return None, 1
+
+
+def _are_information_tones(three: Sequence[Tone]) -> bool:
+    """Whether they are the special information tone: about 950, 1400 and 1800 Hz, a third of a
+    second each (ITU-T E.180).
+    """
+    for earlier, later in itertools.pairwise(three):
+        if later.began - earlier.ended >= 0.12:
+            return False
+    places = (860 < three[0].hz < 1040, 1310 < three[1].hz < 1490, 1700 < three[2].hz < 1880)
+    return all(places) and all(0.2 < tone.seconds < 0.5 for tone in three)
+
+
+def _fax_tone(tone: Tone) -> str | None:
+    """Which of a fax machine's tones it is (ITU-T T.30)."""
+    if tone.second_hz:
+        return None
+    if abs(tone.hz - 1100) < 38 and 0.4 < tone.seconds < 0.62:
+        return "calling tone (CNG)"
+    if abs(tone.hz - 2100) < 20 and tone.seconds > 0.8:
+        return "answer tone (CED)"
+    return None
 
 
 def _is_beep(tone: Tone) -> bool:
@@ -317,15 +333,7 @@ def _cadenced(tones: Sequence[Tone]) -> tuple[Span | None, int]:
     first = tones[0]
     if not _call_progress(first):
         return None, 1
-    run = [first]
-    for tone in tones[1:]:
-        alike = abs(tone.hz - first.hz) < 20 and abs(tone.second_hz - first.second_hz) < 20
-        if not alike or tone.began - run[-1].ended > 6.5 or tone.seconds > 2.6:
-            break
-        pause = tone.began - run[-1].ended
-        if len(run) >= 3 and pause > 1.5 and all(later < 1.2 for later in _pauses(run)):
-            break  # busy tone, and later something else
-        run.append(tone)
+    run = _rhythm(tones)
     pauses = _pauses(run)
     on = [tone.seconds for tone in run]
     if np.median(on) < _LEAST_ON_S:
@@ -344,6 +352,22 @@ def _cadenced(tones: Sequence[Tone]) -> tuple[Span | None, int]:
     return Span(kind, first.began, run[-1].ended, rhythm, network=True), len(run)
 
 
+def _rhythm(tones: Sequence[Tone]) -> list[Tone]:
+    """The tones at the beginning of ``tones`` that are like the first."""
+    first = tones[0]
+    run = [first]
+    for tone in tones[1:]:
+        alike = abs(tone.hz - first.hz) < 20 and abs(tone.second_hz - first.second_hz) < 20
+        pause = tone.began - run[-1].ended
+        if not alike or pause > 6.5 or tone.seconds > 2.6:
+            break
+        is_busy = len(run) >= 3 and all(before < 1.2 for before in _pauses(run))
+        if is_busy and pause > 1.5:
+            break  # busy tone, and later something else
+        run.append(tone)
+    return run
+
+
 def _pauses(run: Sequence[Tone]) -> list[float]:
     return [later.began - earlier.ended for earlier, later in itertools.pairwise(run)]
 
@@ -360,9 +384,9 @@ def _rest(audio: NDArray[np.int16], taken: _Cover, total: float) -> list[Span]:
         first, last = round(begin / _STEP_SECONDS), round(end / _STEP_SECONDS)
         loud = level[first:last] > SILENT_DBOV
         for from_, to, active in _stretches(loud):
-            active = active and int(loud[from_:to].sum()) >= min(5, len(loud))
-            began, ended = begin + from_ * _STEP_SECONDS, min(end, begin + to * _STEP_SECONDS)
-            if active:
+            began = begin + from_ * _STEP_SECONDS
+            ended = min(end, begin + to * _STEP_SECONDS)
+            if active and int(loud[from_:to].sum()) >= min(5, len(loud)):
                 spans += _kinds(audio, began, ended)
             else:
                 spans.append(Span("silence", began, ended))
@@ -375,16 +399,20 @@ def _kinds(audio: NDArray[np.int16], began: float, ended: float) -> Iterator[Spa
     likely = events(audio[first : max(first + STEP, round(ended * SAMPLE_RATE))])
     if not len(likely):
         return
-    window = np.ones(min(_MEAN_FRAMES, len(likely)))
-    speech, _, music = (
-        np.convolve(column, window, "same") / np.convolve(np.ones(len(column)), window, "same")
-        for column in likely.T
-    )
+    speech, _, music = map(_smoothed, likely.T)
     kinds = np.where(music > _PERHAPS, _MUSIC, _NOISE)
     kinds[(speech > _LIKELY) & (speech >= music + _MARGIN)] = _SPEECH
     for run in _without_blips(kinds):
         until = ended if run.end == len(kinds) else began + run.end * _EVENT_S
         yield Span(_LOUD_KINDS[run.kind], began + run.begin * _EVENT_S, until)
+
+
+def _smoothed(figures: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """Each figure as the mean of those around it; at either end there are fewer."""
+    window = np.ones(min(_MEAN_FRAMES, len(figures)))
+    counts = np.convolve(np.ones(len(figures)), window, "same")
+    smoothed: NDArray[np.floating[Any]] = np.convolve(figures, window, "same") / counts
+    return smoothed
 
 
 @dataclass(slots=True)
@@ -419,14 +447,19 @@ def _without_blips(kinds: NDArray[np.intp]) -> list[_Run]:
             break
         at = min(blips, key=lambda at: runs[at].frames)
         runs[at].kind = max(beside[at], key=lambda run: run.frames).kind
-        joined: list[_Run] = []
-        for run in runs:
-            if joined and joined[-1].kind == run.kind:
-                joined[-1].end = run.end
-            else:
-                joined.append(run)
-        runs = joined
+        runs = _merged(runs)
     return runs
+
+
+def _merged(runs: Sequence[_Run]) -> list[_Run]:
+    """The runs, neighbours of one kind as one."""
+    merged: list[_Run] = []
+    for run in runs:
+        if merged and merged[-1].kind == run.kind:
+            merged[-1].end = run.end
+        else:
+            merged.append(run)
+    return merged
 
 
 def _stretches(loud: NDArray[np.bool_]) -> list[tuple[int, int, bool]]:
@@ -446,43 +479,46 @@ def _stretches(loud: NDArray[np.bool_]) -> list[tuple[int, int, bool]]:
 
 def _runs(values: NDArray[np.bool_]) -> list[tuple[int, int, bool]]:
     edges = [0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist(), len(values)]
-    return [
-        (begin, end, bool(values[begin])) for begin, end in itertools.pairwise(edges) if end > begin
-    ]
+    runs = []
+    for begin, end in itertools.pairwise(edges):
+        if end > begin:
+            runs.append((begin, end, bool(values[begin])))
+    return runs
 
 
 def spoken_s(spans: Iterable[Span]) -> float:
     """Seconds of speech or marks, without sounds that are too short to be classified."""
-    return sum(seconds for span in spans if span.is_voice and (seconds := span.seconds) >= _WORD_S)
+    spoken = [span.seconds for span in spans if span.is_voice]
+    return sum(seconds for seconds in spoken if seconds >= _WORD_S)
 
 
 def is_sure(spans: Sequence[Span]) -> bool:
     """Whether there is enough speech to be sure of it, or a sentence with a pause behind it, which
     music lacks.
     """
-    return spoken_s(spans) >= SURE_S or any(
-        before.is_voice
-        and before.seconds >= _WORD_S
-        and after.kind in ("silence", "noise")
-        and after.seconds >= _PAUSE_S
-        for before, after in itertools.pairwise(spans)
-    )
+    if spoken_s(spans) >= SURE_S:
+        return True
+    for before, after in itertools.pairwise(spans):
+        is_sentence = before.is_voice and before.seconds >= _WORD_S
+        is_pause = after.kind in ("silence", "noise") and after.seconds >= _PAUSE_S
+        if is_sentence and is_pause:
+            return True
+    return False
 
 
 def _joined(spans: list[Span]) -> list[Span]:
     """Neighbours of one kind as one, so far as they say no different thing."""
     joined: list[Span] = []
     for span in spans:
-        last = joined[-1] if joined else None
-        if (
-            last is not None
-            and (last.kind, last.detail) == (span.kind, span.detail)
-            and span.began - last.ended < 0.1
-        ):
-            joined[-1] = replace(last, ended=span.ended)
-        elif span.ended - span.began > 0.03:
+        if joined and _says_the_same(joined[-1], span) and span.began - joined[-1].ended < 0.1:
+            joined[-1] = replace(joined[-1], ended=span.ended)
+        elif span.seconds > 0.03:
             joined.append(span)
     return joined
+
+
+def _says_the_same(one: Span, other: Span) -> bool:
+    return (one.kind, one.detail) == (other.kind, other.detail)
 
 
 _HANN: Final = np.hanning(_WINDOW + 2)[1:-1]

@@ -43,40 +43,46 @@ def _ulaw_expansion() -> Samples:
 
 
 def _alaw_expansion() -> Samples:
-    code = (
-        np.arange(256, dtype=np.uint8) ^ 0x55
-    )  # G.711 table 1a: even bits are inverted on the line
+    # G.711 table 1a: even bits are inverted on the line.
+    code = np.arange(256, dtype=np.uint8) ^ 0x55
     exponent = ((code >> 4) & 7).astype(np.int32)
     mantissa = (code & 15).astype(np.int32)
-    magnitude = np.where(
-        exponent == 0, (mantissa << 4) + 8, ((mantissa << 4) + 264) << np.maximum(exponent - 1, 0)
-    )
+    first_segment = (mantissa << 4) + 8  # which has no leading one
+    others = ((mantissa << 4) + 264) << np.maximum(exponent - 1, 0)
+    magnitude = np.where(exponent == 0, first_segment, others)
     return np.where(code & 0x80, magnitude, -magnitude).astype(np.int16)
 
 
 def _ulaw_compression() -> NDArray[np.uint8]:
-    linear = np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.int32)
+    linear = _every_sample()
     magnitude = np.minimum(np.abs(linear), 32635) + 132
     exponent = np.floor(np.log2(magnitude)).astype(np.int32) - 7
     mantissa = (magnitude >> (exponent + 3)) & 15
     sign = np.where(linear < 0, 0x80, 0)
-    codes: NDArray[np.uint8] = (~(sign | (exponent << 4) | mantissa) & 0xFF).astype(np.uint8)
-    return codes
+    code = sign | (exponent << 4) | mantissa
+    on_the_line: NDArray[np.uint8] = (~code & 0xFF).astype(np.uint8)
+    return on_the_line
 
 
 def _alaw_compression() -> NDArray[np.uint8]:
-    linear = np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.int32)
+    linear = _every_sample()
     # One's-complement magnitude, as the reference coder of G.191 takes it: -1 belongs to the first
     # step.
     magnitude = np.where(linear < 0, ~linear, linear) >> 4
-    exponent = np.maximum(np.floor(np.log2(np.maximum(magnitude, 1))).astype(np.int32) - 3, 0)
-    mantissa = np.where(
-        exponent < 2, magnitude & 15, (magnitude >> np.maximum(exponent - 1, 0)) & 15
-    )
+    highest_bit = np.floor(np.log2(np.maximum(magnitude, 1))).astype(np.int32)
+    exponent = np.maximum(highest_bit - 3, 0)
+    shifted = magnitude >> np.maximum(exponent - 1, 0)
+    mantissa = np.where(exponent < 2, magnitude, shifted) & 15
     exponent = np.where(magnitude < 16, 0, exponent)
     sign = np.where(linear < 0, 0, 0x80)
-    codes: NDArray[np.uint8] = ((sign | (exponent << 4) | mantissa) ^ 0x55).astype(np.uint8)
-    return codes
+    code = sign | (exponent << 4) | mantissa
+    on_the_line: NDArray[np.uint8] = (code ^ 0x55).astype(np.uint8)
+    return on_the_line
+
+
+def _every_sample() -> NDArray[np.int32]:
+    """All values of int16, in the order of their bit patterns, as the tables are indexed."""
+    return np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.int32)
 
 
 _ULAW_TO_LINEAR = _ulaw_expansion()

@@ -63,11 +63,9 @@ class Likeness:
     @property
     def is_found(self) -> bool:
         """Whether the recording has the voice."""
-        return (
-            self.spans_s >= _PART_S  # two parts that have nothing in common
-            and self.has(self.covered)
-            and self.match >= LEAST_MATCH
-        )
+        if self.spans_s < _PART_S:  # two parts that have nothing in common
+            return False
+        return self.has(self.covered) and self.match >= LEAST_MATCH
 
     @property
     def covered(self) -> list[Part]:
@@ -78,10 +76,14 @@ class Likeness:
         found = []
         for part in self.parts:
             at = part.began + self.lag
-            outside = (min(at + _PART_S, end) - max(at, begin) for begin, end in self.left_out)
-            if first <= at <= last and max(outside, default=0.0) < _PART_S / 2:
+            if first <= at <= last and self._left_out_s(at) < _PART_S / 2:
                 found.append(part)
         return found
+
+    def _left_out_s(self, at: float) -> float:
+        """How much of a part there was not looked at."""
+        outside = [min(at + _PART_S, end) - max(at, begin) for begin, end in self.left_out]
+        return max(outside, default=0.0)
 
     def has(self, parts: Collection[Part]) -> bool:
         """Whether enough of these parts agree."""
@@ -123,42 +125,63 @@ def likeness(
     length = round(_PART_S * SAMPLE_RATE)
     if len(there) < length:
         return Likeness((), ())
-    size = 1 << (len(there) + length - 1).bit_length()
-    spectrum = np.fft.rfft(there, size)
-    energy = np.concatenate([[0.0], np.cumsum(np.square(there, dtype=np.float64))])
-    around = energy[np.minimum(np.arange(len(there)) + length, len(there))] - energy[:-1]
-    floor = 0.05 * length * float(np.mean(np.square(there[there != 0]))) if there.any() else 1.0
+    search = _Search(heard, there, length)
+    parts = [search.anywhere(at) for at in _loudest(loud, length)]
+    agreeing = _agreeing(parts, search.near)
+    return Likeness(tuple(parts), agreeing, len(there) / SAMPLE_RATE, tuple(left_out))
 
-    def best(
-        at: int, sound: NDArray[np.float32], products: NDArray[np.floating[Any]], begin: int = 0
+
+class _Search:
+    """Looks for parts of what was received in the recording, both whitened."""
+
+    def __init__(self, heard: NDArray[np.float32], there: NDArray[np.float32], length: int) -> None:
+        self._heard = heard
+        self._there = there
+        self._length = length
+        self._size = 1 << (len(there) + length - 1).bit_length()
+        self._spectrum = np.fft.rfft(there, self._size)
+        energy = np.concatenate([[0.0], np.cumsum(np.square(there, dtype=np.float64))])
+        ends = np.minimum(np.arange(len(there)) + length, len(there))
+        self._around = energy[ends] - energy[:-1]  # from each sample on, over a part's length
+        # Where the recording is all but silent, everything would resemble it.
+        self._floor = 1.0
+        if there.any():
+            self._floor = 0.05 * length * float(np.mean(np.square(there[there != 0])))
+
+    def anywhere(self, at: int) -> Part:
+        """The part that begins at this sample, where the whole of the recording is most like it."""
+        sound = self._heard[at : at + self._length]
+        spectrum = self._spectrum * np.conj(np.fft.rfft(sound, self._size))
+        products = np.fft.irfft(spectrum, self._size)[: len(self._there)]
+        return self._best(at, sound, products)
+
+    def near(self, part: Part, lag: float, slack: float) -> Part:
+        """The part at its best place within ``slack`` seconds of the lag."""
+        at = round(part.began * SAMPLE_RATE)
+        first = at + round((lag - slack) * SAMPLE_RATE)
+        last = at + round((lag + slack) * SAMPLE_RATE)
+        begin, end = max(0, first), min(len(self._there) - self._length, last) + 1
+        if begin >= end:
+            return replace(part, match=0.0)
+        sound = self._heard[at : at + self._length]
+        reached = self._there[begin : end + self._length - 1]
+        return self._best(at, sound, np.correlate(reached, sound, "valid"), begin)
+
+    def _best(
+        self,
+        at: int,
+        sound: NDArray[np.float32],
+        products: NDArray[np.floating[Any]],
+        begin: int = 0,
     ) -> Part:
         """The part at the largest of its products with the recording from sample ``begin`` on, each
         divided by both norms.
         """
         norm = float(np.sqrt(np.sum(np.square(sound, dtype=np.float64))))
-        likely = products / (
-            norm * np.sqrt(np.maximum(around[begin : begin + len(products)], floor))
-        )
+        around = self._around[begin : begin + len(products)]
+        likely = products / (norm * np.sqrt(np.maximum(around, self._floor)))
         place = int(likely.argmax())
         return Part(at / SAMPLE_RATE, (begin + place - at) / SAMPLE_RATE, float(likely[place]))
-
-    parts = []
-    for at in _loudest(loud, length):
-        sound = heard[at : at + length]
-        products = np.fft.irfft(spectrum * np.conj(np.fft.rfft(sound, size)), size)[: len(there)]
-        parts.append(best(at, sound, products))
-
-    def near(part: Part, lag: float, slack: float) -> Part:
-        """The part at its best place within ``slack`` seconds of the lag."""
-        at = round(part.began * SAMPLE_RATE)
-        begin = max(0, at + round((lag - slack) * SAMPLE_RATE))
-        end = min(len(there) - length, at + round((lag + slack) * SAMPLE_RATE)) + 1
-        if begin >= end:
-            return replace(part, match=0.0)
-        sound = heard[at : at + length]
-        return best(at, sound, np.correlate(there[begin : end + length - 1], sound, "valid"), begin)
-
-    return Likeness(tuple(parts), _agreeing(parts, near), len(there) / SAMPLE_RATE, tuple(left_out))
 
 
 def _agreeing(
@@ -177,9 +200,8 @@ def _agreeing(
 
     groups: list[tuple[Part, ...]] = []
     for part in parts:
-        if not any(
-            part in group for group in groups
-        ):  # one that agrees with an earlier one makes the same group
+        # One that agrees with an earlier one makes the same group.
+        if not any(part in group for group in groups):
             groups.append(tuple(with_(part)))
     return max(groups, key=lambda them: sum(part.match for part in them), default=())
 
@@ -189,13 +211,10 @@ def _loudest(loud: NDArray[np.bool_], length: int) -> list[int]:
     the whole.
     """
     share = np.concatenate([[0], np.cumsum(loud)])
-    begins = [
-        at
-        for at in range(0, len(loud) - length + 1, length // 8)
-        if share[at + length] - share[at] > 0.6 * length
-    ]
     apart: list[int] = []
-    for at in begins:
+    for at in range(0, len(loud) - length + 1, length // 8):
+        if share[at + length] - share[at] <= 0.6 * length:
+            continue
         if not apart or at - apart[-1] >= length // 2:
             apart.append(at)
     if len(apart) <= _MOST_PARTS:
@@ -210,24 +229,36 @@ def _whitened(samples: NDArray[np.int16]) -> tuple[NDArray[np.float32], NDArray[
     frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP] * window
     spectra = np.fft.rfft(frames, axis=1)
     band = spectra[:, _BAND]
-    power = np.sum(np.square(np.abs(band)), axis=1) / (_WINDOW * np.sum(window**2) / 2 * 32768.0**2)
-    audible = 10 * np.log10(np.maximum(power, 1e-12)) > _FLOOR_DBOV
-    white = np.zeros_like(spectra)
     size = np.abs(band)
-    white[:, _BAND] = (
-        band
-        / np.maximum(size, 1e-9) ** 0.7
-        / np.maximum(np.sqrt(np.mean(size**0.6, axis=1, keepdims=True)), 1e-9)
-    )
+    full_scale = _WINDOW * np.sum(window**2) / 2 * 32768.0**2
+    power = np.sum(np.square(size), axis=1) / full_scale
+    audible = 10 * np.log10(np.maximum(power, 1e-12)) > _FLOOR_DBOV
+    level = np.sqrt(np.mean(size**0.6, axis=1, keepdims=True))
+    white = np.zeros_like(spectra)
+    white[:, _BAND] = band / np.maximum(size, 1e-9) ** 0.7 / np.maximum(level, 1e-9)
     white[~audible] = 0
     parts = np.fft.irfft(white, _WINDOW, axis=1).astype(np.float32) * window
-    out = np.zeros(len(padded) + _WINDOW, np.float32)
-    for k in range(_WINDOW // _HOP):
-        rows = parts[k :: _WINDOW // _HOP]
-        flat = rows.reshape(-1)
-        out[k * _HOP : k * _HOP + len(flat)] += flat
-    loud = np.zeros(len(padded) + _WINDOW, bool)
-    for number in np.nonzero(audible)[0]:
-        loud[number * _HOP + _WINDOW // 4 : number * _HOP + 3 * _WINDOW // 4] = True
     begin = _WINDOW // 2
-    return out[begin : begin + len(samples)], loud[begin : begin + len(samples)]
+    end = begin + len(samples)
+    length = len(padded) + _WINDOW
+    return _overlapped(parts, length)[begin:end], _loud(audible, length)[begin:end]
+
+
+def _overlapped(parts: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    """The frames added up again, each a hop after the one before."""
+    out = np.zeros(length, np.float32)
+    turns = _WINDOW // _HOP
+    for turn in range(turns):  # frames of one turn do not overlap
+        flat = parts[turn::turns].reshape(-1)
+        out[turn * _HOP : turn * _HOP + len(flat)] += flat
+    return out
+
+
+def _loud(audible: NDArray[np.bool_], length: int) -> NDArray[np.bool_]:
+    """Which samples are in the middle of an audible frame."""
+    loud = np.zeros(length, bool)
+    quarter = _WINDOW // 4
+    for number in np.nonzero(audible)[0]:
+        begin = number * _HOP + quarter
+        loud[begin : begin + 2 * quarter] = True
+    return loud

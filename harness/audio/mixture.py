@@ -53,15 +53,10 @@ def marks_in(samples: NDArray[np.int16]) -> list[Heard]:
     and ``quality`` is the best correlation once stronger marks were taken out. Up to three marks at
     once, down to 26 dB below the strongest. Costs some 10 ms of CPU for a second of audio.
     """
-    audio = samples.astype(np.float32)
-    windows = [
-        _search(audio[at : at + _FOLDED * PERIOD].reshape(_FOLDED, PERIOD).mean(axis=0))
-        for at in range(0, len(audio) - _FOLDED * PERIOD + 1, _STEP)
-    ]
     heard: list[Heard] = []
     going_on: list[list[_Found]] = []  # each mark's findings in windows running, up to the last
-    for number in range(len(windows) + 1):
-        here = windows[number] if number < len(windows) else []
+    # After the last window nothing is found, which ends all that is going on.
+    for number, here in enumerate([*_windows(samples), []]):
         goes_on, new = [], list(here)
         for run in going_on:
             again = next((found for found in new if _same(found, run[-1])), None)
@@ -74,14 +69,26 @@ def marks_in(samples: NDArray[np.int16]) -> list[Heard]:
     return sorted(heard, key=lambda mark: (mark.began, -mark.level_dbov))
 
 
+def _windows(samples: NDArray[np.int16]) -> list[list[_Found]]:
+    """What is found in each window, its periods folded onto one."""
+    audio = samples.astype(np.float32)
+    length = _FOLDED * PERIOD
+    found = []
+    for at in range(0, len(audio) - length + 1, _STEP):
+        periods = audio[at : at + length].reshape(_FOLDED, PERIOD)
+        found.append(_search(periods.mean(axis=0)))
+    return found
+
+
 def _heard(run: list[_Found], last_window: int) -> Heard:
-    first = (last_window - len(run) + 1) * _STEP
+    first_window = last_window - len(run) + 1
+    end = last_window * _STEP + _FOLDED * PERIOD
     return Heard(
-        run[0].mark,
-        first / SAMPLE_RATE,
-        (last_window * _STEP + _FOLDED * PERIOD) / SAMPLE_RATE,
-        sum(found.level_dbov for found in run) / len(run),
-        max(found.correlation for found in run),
+        mark=run[0].mark,
+        began=first_window * _STEP / SAMPLE_RATE,
+        decided=end / SAMPLE_RATE,
+        level_dbov=sum(found.level_dbov for found in run) / len(run),
+        quality=max(found.correlation for found in run),
     )
 
 
@@ -102,28 +109,39 @@ def _search(period: NDArray[np.float32]) -> list[_Found]:
         likest = _likest(left, _MIN_CORRELATION * math.sqrt(energy))
         if likest is None or any(likest.mark == known.mark for known in found):
             break
-        mark, phase, correlation = likest.mark, likest.phase, likest.product / math.sqrt(energy)
-        basis = np.roll(tone_basis(mark), phase, axis=0)
-        weights = basis.T @ left
-        powers = np.sort(np.square(weights).reshape(4, 4).sum(axis=1))
+        basis = np.roll(tone_basis(likest.mark), likest.phase, axis=0)
+        powers = np.sort(_symbol_powers(basis, left))
         level = _dbov(float(powers.sum()))
         # A steady sound resembles a mark in two of its symbols at most; the fourth may have gone
         # out with a stronger mark.
-        if powers[1] < 0.1 * powers.mean() or (
-            found and level < found[0].level_dbov + _MIN_RELATIVE_DB
-        ):
+        if powers[1] < 0.1 * powers.mean():
             break
-        found.append(_Found(mark, float(phase), level, correlation))
+        if found and level < found[0].level_dbov + _MIN_RELATIVE_DB:
+            break
+        correlation = likest.product / math.sqrt(energy)
+        found.append(_Found(likest.mark, float(likest.phase), level, correlation))
         least = max(least, found[0].level_dbov + _MIN_RELATIVE_DB)
         bases.append(basis)
-        # All the marks found so far are taken out together: they are not orthogonal. The first
-        # alone is, in itself.
-        together = np.concatenate(bases, axis=1)
-        along = together.T @ period
-        if len(bases) > 1:
-            along = np.linalg.lstsq(together.T @ together, along, rcond=_SINGULAR)[0]
-        left = period - together @ along
+        left = _without(period, bases)
     return found
+
+
+def _symbol_powers(basis: NDArray[np.float32], left: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The power of each symbol of a mark, four columns of its basis."""
+    powers: NDArray[np.float32] = np.square(basis.T @ left).reshape(4, 4).sum(axis=1)
+    return powers
+
+
+def _without(period: NDArray[np.float32], bases: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The period without all the marks found so far. They are taken out together, because they are
+    not orthogonal to each other. Each is in itself.
+    """
+    together = np.concatenate(bases, axis=1)
+    along = together.T @ period
+    if len(bases) > 1:
+        along = np.linalg.lstsq(together.T @ together, along, rcond=_SINGULAR)[0]
+    left: NDArray[np.float32] = period - together @ along
+    return left
 
 
 class _Likest(NamedTuple):
@@ -181,13 +199,12 @@ class _Symbols:
 
 @cache
 def _symbols() -> _Symbols:
-    numbers = {
-        symbol: number
-        for number, symbol in enumerate(sorted({symbol for word in MARKS for symbol in word}))
-    }
+    used = {symbol for word in MARKS for symbol in word}
+    numbers = {symbol: number for number, symbol in enumerate(sorted(used))}
     waves = np.stack([symbol_waveform(low, high) for low, high in numbers])
     words = np.array([[numbers[symbol] for symbol in word] for word in MARKS])
-    norms = np.sqrt(np.square(waves).sum(axis=1)[words].sum(axis=1))
+    energies = np.square(waves).sum(axis=1)
+    norms = np.sqrt(energies[words].sum(axis=1))
     return _Symbols(np.conj(np.fft.rfft(waves, PERIOD, axis=1)).astype(np.complex64), words, norms)
 
 
@@ -199,16 +216,18 @@ def tone_basis(mark: int) -> NDArray[np.float32]:
     A channel that filters, or a phase between two samples, gives each tone its own level and phase;
     this spans them all.
     """
-    length = PERIOD // 4
+    length = PERIOD // SYMBOLS
     time = np.arange(length) / SAMPLE_RATE
     envelope = np.ones(length)
     ramp = np.sin(0.5 * np.pi * (np.arange(16) + 0.5) / 16) ** 2
     envelope[:16], envelope[-16:] = ramp, ramp[::-1]
     columns = np.zeros((PERIOD, 16))
     for place, (low, high) in enumerate(MARKS[mark]):
-        for k, angle in enumerate((LOW_HZ[low] * time, HIGH_HZ[high] * time)):
-            part = slice(place * length, (place + 1) * length)
-            columns[part, 4 * place + 2 * k] = envelope * np.cos(2 * np.pi * angle)
-            columns[part, 4 * place + 2 * k + 1] = envelope * np.sin(2 * np.pi * angle)
+        part = slice(place * length, (place + 1) * length)
+        for tone, hertz in enumerate((LOW_HZ[low], HIGH_HZ[high])):
+            angle = 2 * np.pi * (hertz * time)
+            column = 4 * place + 2 * tone
+            columns[part, column] = envelope * np.cos(angle)
+            columns[part, column + 1] = envelope * np.sin(angle)
     basis: NDArray[np.float32] = np.linalg.qr(columns)[0].astype(np.float32)
     return basis

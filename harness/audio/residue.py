@@ -136,88 +136,102 @@ def residue(audio: NDArray[np.int16]) -> Residue | None:
     several.
     """
     marks = _marks(audio)
+    known = {mark for mark, _, _ in marks}
     unheard = _other_marks(audio, [(*span, set()) for span in _without_a_mark(audio, marks)])
-    hidden = [fact for fact in unheard if any(fact.mark == mark for mark, _, _ in marks)]
+    hidden = [fact for fact in unheard if fact.mark in known]
     going_on = _going_on([*marks, *((fact.mark, fact.began, fact.decided) for fact in hidden)])
     stretches = [found for heard in going_on if (found := _taken_out(audio, heard))]
     audible = [(stretch, block) for stretch in stretches for block in _audible(stretch)]
     bursts = _bursts(stretches)
     beneath = _other_marks(audio, _joined([*audible, *bursts]))
-    others = (*beneath, *(fact for fact in unheard if fact not in hidden))
+    others = (*beneath, *(fact for fact in unheard if fact.mark not in known))
     if not stretches and not others:
         return None
-    sounds = [
-        (stretch, block)
-        for stretch, block in audible
-        if _is_loud(stretch, block) or _lasts(stretch, block) or _comes_and_goes(stretch, block)
-    ]
-    sounds = [each for each in sounds if not _overlaps(others, *each)]
+    sounds = [each for each in audible if _is_foreign(*each) and not _overlaps(others, *each)]
     if not others:
         sounds += bursts
-    left = (
-        np.concatenate([stretch.relative_db for stretch in stretches])
-        if stretches
-        else np.zeros(0, np.float32)
-    )
+    left = np.zeros(0, np.float32)
+    if stretches:
+        left = np.concatenate([stretch.relative_db for stretch in stretches])
+    in_blocks = sum(_in_blocks(stretch) for stretch in stretches)
     return Residue(
-        len(left) * SYMBOL_SECONDS,
-        sum(_in_blocks(stretch) for stretch in stretches) * SYMBOL_SECONDS,
-        float(np.percentile(left, 10)) if len(left) else 0.0,
-        {stretch.mark: float(stretch.clipped.mean()) for stretch in stretches},
-        _sound(audio, sounds),
-        others,
-        tuple((spans[0][0], spans[0][1], spans[-1][2]) for spans in going_on),
+        seconds=len(left) * SYMBOL_SECONDS,
+        unbroken_s=in_blocks * SYMBOL_SECONDS,
+        floor_db=float(np.percentile(left, 10)) if len(left) else 0.0,
+        clipped={stretch.mark: float(stretch.clipped.mean()) for stretch in stretches},
+        sound=_sound(audio, sounds),
+        marks=others,
+        spoken=tuple((spans[0][0], spans[0][1], spans[-1][2]) for spans in going_on),
     )
 
 
-def _marks(audio: NDArray[np.int16]) -> list[tuple[int, float, float]]:
+def _is_foreign(stretch: _Stretch, block: _Block) -> bool:
+    """Whether no codec leaves what is audible in this block."""
+    if _is_loud(stretch, block) or _lasts(stretch, block):
+        return True
+    return _comes_and_goes(stretch, block)
+
+
+#: A mark, and when it began and ended, in seconds.
+_MarkSpan = tuple[int, float, float]
+
+
+def _marks(audio: NDArray[np.int16]) -> list[_MarkSpan]:
     """Each mark that sounds, with its beginning and end in seconds; of two at once the one that is
     heard longer.
 
     The detector hears the stronger of two. If they are equally strong it goes back and forth
     between them.
     """
-    spans: list[tuple[int, float, float]] = []
+    found: list[_MarkSpan] = []
+    for span in sorted(_heard_spans(audio), key=lambda span: span[1] - span[2]):
+        if not any(_is_mostly_within(span, longer) for longer in found):
+            found.append(span)
+    return found
+
+
+def _heard_spans(audio: NDArray[np.int16]) -> list[_MarkSpan]:
+    """What the detector says of each mark, its findings joined that overlap."""
+    spans: list[_MarkSpan] = []
     present: Heard | None = None
     for fact in [*marks_heard(audio), Ended(-1, len(audio) / SAMPLE_RATE)]:
         if isinstance(fact, Heard):
             present = present or fact
         elif present is not None:
-            began = present.began
-            before = next(
-                (span for span in reversed(spans) if span[0] == present.mark and span[2] >= began),
-                None,
-            )
-            if before is not None:
-                spans.remove(before)
-                began = min(began, before[1])
-            spans.append((present.mark, began, fact.at))
+            spans.append(_with_earlier(spans, (present.mark, present.began, fact.at)))
             present = None
-    found: list[tuple[int, float, float]] = []
-    for mark, began, ended in sorted(spans, key=lambda span: span[1] - span[2]):
-        if all(
-            min(ended, end) - max(began, begin) < 0.5 * (ended - began) for _, begin, end in found
-        ):
-            found.append((mark, began, ended))
-    return found
+    return spans
 
 
-def _going_on(
-    marks: Sequence[tuple[int, float, float]],
-) -> list[list[tuple[int, float, float]]]:
+def _with_earlier(spans: list[_MarkSpan], new: _MarkSpan) -> _MarkSpan:
+    """The new span joined with the last of its mark that it overlaps, which is taken out."""
+    mark, began, ended = new
+    for span in reversed(spans):
+        if span[0] == mark and span[2] >= began:
+            spans.remove(span)
+            return mark, min(began, span[1]), ended
+    return new
+
+
+def _is_mostly_within(span: _MarkSpan, other: _MarkSpan) -> bool:
+    _, began, ended = span
+    common = min(ended, other[2]) - max(began, other[1])
+    return common >= 0.5 * (ended - began)
+
+
+def _going_on(marks: Sequence[_MarkSpan]) -> list[list[_MarkSpan]]:
     """The spans of a mark, by time, that may have gone on between them, beneath a louder sound."""
-    found: list[list[tuple[int, float, float]]] = []
-    for mark, began, ended in sorted(marks, key=lambda span: span[1]):
-        if found and found[-1][-1][0] == mark and began - found[-1][-1][2] < _HIDDEN_S:
-            found[-1].append((mark, began, ended))
+    found: list[list[_MarkSpan]] = []
+    for span in sorted(marks, key=lambda span: span[1]):
+        before = found[-1][-1] if found else None
+        if before is not None and before[0] == span[0] and span[1] - before[2] < _HIDDEN_S:
+            found[-1].append(span)
         else:
-            found.append([(mark, began, ended)])
+            found.append([span])
     return found
 
 
-def _taken_out(
-    audio: NDArray[np.int16], heard: Sequence[tuple[int, float, float]]
-) -> _Stretch | None:
+def _taken_out(audio: NDArray[np.int16], heard: Sequence[_MarkSpan]) -> _Stretch | None:
     """The symbols of a mark without its tones, also where it was not heard between two spans; None
     if it is too short.
 
@@ -230,40 +244,58 @@ def _taken_out(
     if len(starts) < _BLOCK:
         return None
     phase = _phases(audio, starts, mark)
-    begin = (
-        -phase % _SYMBOL + _SYMBOL
-    )  # the second symbol that begins in the window, near its middle
-    inner = sliding_window_view(audio, _INNER)[starts + begin + _EDGE].astype(np.float32)
+    # The second symbol that begins in the window, near its middle.
+    begin = -phase % _SYMBOL + _SYMBOL
+    at = starts + begin + _EDGE
+    inner = sliding_window_view(audio, _INNER)[at].astype(np.float32)
     place = (phase + begin) // _SYMBOL % SYMBOLS
     basis = _bases(mark)[place]
     weights = np.einsum("wnk,wn->wk", basis, inner)
     rest = inner - np.einsum("wnk,wk->wn", basis, weights)
+    # The last of the basis is a steady offset, which is no part of the mark.
     power = np.square(weights[:, :-1]).sum(axis=1) / _INNER
-    parts = np.square(inner.reshape(len(inner), _PARTS, -1)).mean(axis=2)
-    usable = (parts.min(axis=1) > 10 ** (_HOLE_DB / 10) * power) & (power > 1.0) & _is_steady(phase)
+    usable = _has_no_hole(inner, power) & _is_steady(phase)
     if not usable.any():
         return None
     change = power / np.median(power[usable])
-    at = starts / SAMPLE_RATE
-    hidden = np.ones(len(starts), bool)
-    for _, began, ended in heard:
-        hidden &= (at < began) | (at > ended - PERIOD_SECONDS)
-    usable &= ~hidden | ((change > 1 / _STEADY_POWER) & (change < _STEADY_POWER))
-    relative = 10 * np.log10(
-        np.maximum(np.square(rest).mean(axis=1), 1e-3) / np.maximum(power, 1e-3)
-    )
+    keeps_level = (change > 1 / _STEADY_POWER) & (change < _STEADY_POWER)
+    usable &= _was_heard(starts / SAMPLE_RATE, heard) | keeps_level
+    rest_power = np.square(rest).mean(axis=1)
+    relative = 10 * np.log10(np.maximum(rest_power, 1e-3) / np.maximum(power, 1e-3))
     clipped = (np.abs(inner) >= CLIPPED).mean(axis=1)
-    chosen = (starts + begin + _EDGE, place, rest, relative, power, clipped)
-    return _Stretch(mark, *(values[usable] for values in chosen))
+    return _Stretch(
+        mark=mark,
+        at=at[usable],
+        place=place[usable],
+        rest=rest[usable],
+        relative_db=relative[usable],
+        power=power[usable],
+        clipped=clipped[usable],
+    )
+
+
+def _has_no_hole(inner: NDArray[np.float32], power: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """For each symbol, whether the mark sounds in all of its parts."""
+    parts = np.square(inner.reshape(len(inner), _PARTS, -1)).mean(axis=2)
+    usable: NDArray[np.bool_] = (parts.min(axis=1) > 10 ** (_HOLE_DB / 10) * power) & (power > 1.0)
+    return usable
+
+
+def _was_heard(at: NDArray[np.float64], heard: Sequence[_MarkSpan]) -> NDArray[np.bool_]:
+    """For each window of a period (seconds), whether the detector heard the mark in it."""
+    was_heard = np.zeros(len(at), bool)
+    for _, began, ended in heard:
+        was_heard |= (at >= began) & (at <= ended - PERIOD_SECONDS)
+    return was_heard
 
 
 def _phases(audio: NDArray[np.int16], starts: NDArray[np.intp], mark: int) -> NDArray[np.intp]:
     """The phase of the mark in each window of a period."""
     windows, found = sliding_window_view(audio, PERIOD), []
     for at in range(0, len(starts), _TOGETHER):
-        spectra = np.fft.rfft(windows[starts[at : at + _TOGETHER]].astype(np.float32))
-        likeness = np.abs(np.fft.irfft(spectra * _spectrum(mark), PERIOD, axis=1))
-        found.append(-likeness.argmax(axis=1) % PERIOD)
+        together = windows[starts[at : at + _TOGETHER]].astype(np.float32)
+        products = np.fft.irfft(np.fft.rfft(together) * _spectrum(mark), PERIOD, axis=1)
+        found.append(-np.abs(products).argmax(axis=1) % PERIOD)
     return np.concatenate(found)
 
 
@@ -271,11 +303,11 @@ def _is_steady(phase: NDArray[np.intp]) -> NDArray[np.bool_]:
     """For each window, whether the four around it have the phase that follows from its own."""
     steady = np.ones(len(phase), bool)
     steady[:2] = steady[-2:] = False
+    half = PERIOD // 2
     for apart in (-2, -1, 1, 2):
-        turned = (
-            np.roll(phase, -apart) - phase - _SYMBOL * apart + PERIOD // 2
-        ) % PERIOD - PERIOD // 2
-        steady &= np.abs(turned) <= _TURN
+        turned = np.roll(phase, -apart) - phase - _SYMBOL * apart
+        by_the_shorter_way = (turned + half) % PERIOD - half
+        steady &= np.abs(by_the_shorter_way) <= _TURN
     return steady
 
 
@@ -356,11 +388,15 @@ def _away_db(stretch: _Stretch, block: _Block) -> NDArray[np.float64]:
 
 def _lasts(stretch: _Stretch, block: _Block) -> bool:
     """Whether a tone goes on through all four symbols."""
+    if len(block) < _BLOCK:
+        return False
     place = stretch.place[block]
-    if len(block) < _BLOCK or any(np.count_nonzero(place == one) < 2 for one in range(SYMBOLS)):
+    if np.bincount(place, minlength=SYMBOLS).min() < 2:
         return False
     spectrum = _left(stretch, block)
-    least = np.min([np.median(spectrum[place == one], axis=0) for one in range(SYMBOLS)], axis=0)
+    # What changes with the symbol is not in the least of the four.
+    of_symbols = [np.median(spectrum[place == one], axis=0) for one in range(SYMBOLS)]
+    least = np.min(of_symbols, axis=0)
     peaks = (least[1:-1] + least[:-2] + least[2:])[_BAND] + 1e-12
     highest = 10 * np.log10(peaks.max())
     stands_out = highest - 10 * np.log10(np.median(peaks))
@@ -389,22 +425,16 @@ def _comes_and_goes(stretch: _Stretch, block: _Block) -> bool:
 _Span = tuple[int, int, set[int]]
 
 
-def _without_a_mark(
-    audio: NDArray[np.int16], marks: Sequence[tuple[int, float, float]]
-) -> list[tuple[int, int]]:
+def _without_a_mark(audio: NDArray[np.int16], marks: Sequence[_MarkSpan]) -> list[tuple[int, int]]:
     """Where something sounds that is no mark, in samples, the longest first."""
     sounds = levels(audio) > _SOUND_DBOV
     for _, began, ended in marks:
         sounds[int(began / FRAME_SECONDS) : math.ceil(ended / FRAME_SECONDS)] = False
-    edges = np.flatnonzero(np.diff(sounds, prepend=False, append=False)) * round(
-        FRAME_SECONDS * SAMPLE_RATE
-    )
-    runs = [
-        (int(begin), int(end))
-        for begin, end in edges.reshape(-1, 2)
-        if end - begin >= LEAST_S * SAMPLE_RATE
-    ]
-    return sorted(runs, key=lambda run: run[0] - run[1])
+    changes = np.flatnonzero(np.diff(sounds, prepend=False, append=False))
+    edges = changes * round(FRAME_SECONDS * SAMPLE_RATE)
+    runs = [(int(begin), int(end)) for begin, end in edges.reshape(-1, 2)]
+    lasting = [(begin, end) for begin, end in runs if end - begin >= LEAST_S * SAMPLE_RATE]
+    return sorted(lasting, key=lambda run: run[0] - run[1])
 
 
 def _other_marks(audio: NDArray[np.int16], spans: Sequence[_Span]) -> tuple[Heard, ...]:
@@ -418,14 +448,21 @@ def _other_marks(audio: NDArray[np.int16], spans: Sequence[_Span]) -> tuple[Hear
         searched += (stop - begin) / SAMPLE_RATE
         for fact in marks_in(audio[begin:stop]):
             if fact.mark not in known:
-                at = begin / SAMPLE_RATE
-                goes_on = (stop - begin) / SAMPLE_RATE - fact.decided < 2 * PERIOD_SECONDS
-                decided = end / SAMPLE_RATE if goes_on else at + fact.decided
-                found.append(replace(fact, began=at + fact.began, decided=decided))
-    lasting = {
-        fact.mark: sum(f.decided - f.began for f in found if f.mark == fact.mark) for fact in found
-    }
+                found.append(_in_recording(fact, begin, stop, end))
+    lasting: dict[int, float] = {}
+    for fact in found:
+        lasting[fact.mark] = lasting.get(fact.mark, 0.0) + fact.decided - fact.began
     return tuple(fact for fact in found if lasting[fact.mark] >= LEAST_S)
+
+
+def _in_recording(fact: Heard, begin: int, stop: int, end: int) -> Heard:
+    """A mark found between two samples of the recording, in its time. One that sounds where the
+    search stops is taken to go on to the ``end``.
+    """
+    at = begin / SAMPLE_RATE
+    goes_on = (stop - begin) / SAMPLE_RATE - fact.decided < 2 * PERIOD_SECONDS
+    decided = end / SAMPLE_RATE if goes_on else at + fact.decided
+    return replace(fact, began=at + fact.began, decided=decided)
 
 
 def _joined(blocks: Sequence[tuple[_Stretch, _Block]]) -> list[_Span]:
@@ -435,14 +472,16 @@ def _joined(blocks: Sequence[tuple[_Stretch, _Block]]) -> list[_Span]:
         begin = int(stretch.at[block[0]]) - _EDGE
         end = int(stretch.at[block[-1]]) + _INNER + _EDGE
         if spans and begin <= spans[-1][1]:
-            spans[-1] = (spans[-1][0], max(end, spans[-1][1]), spans[-1][2] | {stretch.mark})
+            before, until, marks = spans[-1]
+            spans[-1] = (before, max(end, until), marks | {stretch.mark})
         else:
             spans.append((begin, end, {stretch.mark}))
     return spans
 
 
 def _overlaps(others: Sequence[Heard], stretch: _Stretch, block: _Block) -> bool:
-    begin, end = stretch.at[block[0]] / SAMPLE_RATE, stretch.at[block[-1]] / SAMPLE_RATE
+    begin = stretch.at[block[0]] / SAMPLE_RATE
+    end = stretch.at[block[-1]] / SAMPLE_RATE
     return any(fact.began < end and begin < fact.decided for fact in others)
 
 
@@ -452,6 +491,25 @@ def _sound(audio: NDArray[np.int16], blocks: Sequence[tuple[_Stretch, _Block]]) 
     seconds = sum(end - begin for begin, end, _ in spans) / SAMPLE_RATE
     if seconds < LEAST_S:
         return None
+    alone = _without_tones(audio, blocks)
+    kinds = [span for span in classify(alone) if span.kind != "silence"]
+    longest = max(kinds, key=lambda span: span.seconds, default=None)
+    relative = np.concatenate([stretch.relative_db[block] for stretch, block in blocks])
+    return Beneath(
+        kind=longest.kind if longest is not None else "noise",
+        detail=longest.detail if longest is not None else "",
+        began=spans[0][0] / SAMPLE_RATE,
+        seconds=seconds,
+        relative_db=float(np.median(relative)),
+    )
+
+
+def _without_tones(
+    audio: NDArray[np.int16], blocks: Sequence[tuple[_Stretch, _Block]]
+) -> NDArray[np.int16]:
+    """What is left of the symbols in these blocks, and between them, at its place; all else is
+    silent.
+    """
     alone = np.zeros(len(audio), np.int16)
     for stretch, block in _whole(blocks):
         for number in block:
@@ -459,15 +517,10 @@ def _sound(audio: NDArray[np.int16], blocks: Sequence[tuple[_Stretch, _Block]]) 
             symbol = audio[begin : begin + _SYMBOL].astype(np.float32)
             tones = _tones(stretch.mark)[stretch.place[number]]
             weights = np.linalg.lstsq(tones[_EDGE:-_EDGE], symbol[_EDGE:-_EDGE], rcond=None)[0]
-            weights[-1] = 0.0
-            alone[begin : begin + _SYMBOL] = np.clip(
-                np.rint(symbol - _ENVELOPE * (tones @ weights)), -32768, 32767
-            )
-    kinds = [span for span in classify(alone) if span.kind != "silence"]
-    longest = max(kinds, key=lambda span: span.ended - span.began, default=None)
-    relative = np.concatenate([stretch.relative_db[block] for stretch, block in blocks])
-    kind, detail = (longest.kind, longest.detail) if longest is not None else ("noise", "")
-    return Beneath(kind, detail, spans[0][0] / SAMPLE_RATE, seconds, float(np.median(relative)))
+            weights[-1] = 0.0  # the steady offset stays
+            rest = np.rint(symbol - _ENVELOPE * (tones @ weights))
+            alone[begin : begin + _SYMBOL] = np.clip(rest, -32768, 32767)
+    return alone
 
 
 def _whole(blocks: Sequence[tuple[_Stretch, _Block]]) -> Iterator[tuple[_Stretch, _Block]]:
@@ -488,12 +541,20 @@ def _tones(mark: int) -> NDArray[np.float32]:
     steady offset.
     """
     time = np.arange(_SYMBOL) / SAMPLE_RATE
-    angles = (
-        (2 * np.pi * LOW_HZ[low] * time, 2 * np.pi * HIGH_HZ[high] * time)
-        for low, high in MARKS[mark]
-    )
-    columns = [[wave(angle) for angle in pair for wave in (np.cos, np.sin)] for pair in angles]
-    return np.array([np.stack([*each, np.ones(_SYMBOL)], axis=1) for each in columns], np.float32)
+    offset = np.ones(_SYMBOL)
+    symbols = []
+    for low, high in MARKS[mark]:
+        low_angle = 2 * np.pi * LOW_HZ[low] * time
+        high_angle = 2 * np.pi * HIGH_HZ[high] * time
+        columns = [
+            np.cos(low_angle),
+            np.sin(low_angle),
+            np.cos(high_angle),
+            np.sin(high_angle),
+            offset,
+        ]
+        symbols.append(np.stack(columns, axis=1))
+    return np.array(symbols, np.float32)
 
 
 @lru_cache(maxsize=64)
@@ -506,8 +567,10 @@ def _away(mark: int) -> NDArray[np.float64]:
     band[_BAND] = 1.0
     found = []
     for low, high in MARKS[mark]:
-        near = np.minimum(np.abs(hertz - LOW_HZ[low]), np.abs(hertz - HIGH_HZ[high])) < _AWAY_HZ
-        away = band * ~near
+        from_low = np.abs(hertz - LOW_HZ[low])
+        from_high = np.abs(hertz - HIGH_HZ[high])
+        is_near = np.minimum(from_low, from_high) < _AWAY_HZ
+        away = band * ~is_near
         found.append(away * band.sum() / away.sum())
     return np.array(found)
 
