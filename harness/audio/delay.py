@@ -27,9 +27,8 @@ _PULSE_SECONDS: Final = 0.08
 _LOWEST_HZ, _SPACING_HZ, _SWEEP_HZ = 450.0, 160.0, 320.0
 _MIN_QUALITY: Final = 0.6
 _FINER: Final = 16  #: steps between two samples when a peak is looked for
-_REACH: Final = (
-    12  #: samples to either side of a peak in which a higher one may lie between the samples
-)
+#: Samples to either side of a peak in which a higher one may lie between the samples.
+_REACH: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +79,8 @@ def pulses_in(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> list[Probe
     energy = np.maximum(total[length:] - total[:-length], length * 32.0**2)
     found: list[ProbePulse] = []
     for number, template in enumerate(_templates()):
-        products = np.fft.irfft(spectrum * np.conj(np.fft.rfft(template, size)), size)[
-            : len(energy)
-        ]
-        likeness = products / np.sqrt(energy)
+        product = spectrum * np.conj(np.fft.rfft(template, size))
+        likeness = np.fft.irfft(product, size)[: len(energy)] / np.sqrt(energy)
         for peak in _peaks(likeness):
             at, height = _between(likeness, peak)
             found.append(ProbePulse(number, (at - _MARGIN) / SAMPLE_RATE, min(height, 1.0)))
@@ -99,15 +96,19 @@ def one_way_delay(
     first sample came, both in seconds of one clock, each of them known to a packet (20 ms). Delays
     of 0 to 2.35 s are distinguished.
     """
-    delays = []
     pulses = pulses_in(received, rate)
     # The first and the last may be cut, where the recording or what was sent begins or ends: their
     # middle is elsewhere.
-    for pulse in pulses[1:-1] if len(pulses) >= 5 else pulses:
-        late = received_from + pulse.at - (sent_from + pulse.number * STEP_SECONDS)
+    if len(pulses) >= 5:
+        pulses = pulses[1:-1]
+    delays = []
+    for pulse in pulses:
+        sent = sent_from + pulse.number * STEP_SECONDS
+        late = received_from + pulse.at - sent
         # A pulse said to come a little before it was sent is one without delay, not one of a whole
         # circle.
-        delays.append(1000 * max(0.0, (late + _UNSURE_SECONDS) % PERIOD_SECONDS - _UNSURE_SECONDS))
+        within_circle = (late + _UNSURE_SECONDS) % PERIOD_SECONDS - _UNSURE_SECONDS
+        delays.append(1000 * max(0.0, within_circle))
     if len(delays) < 3:
         return None
     return Delay(statistics.median(delays), min(delays), max(delays), len(delays))
@@ -121,17 +122,12 @@ def _pulse(number: int, rate: int) -> NDArray[np.float32]:
     count = round(_PULSE_SECONDS * rate)
     time = np.arange(count) / rate
     begin = _LOWEST_HZ + _SPACING_HZ * number
-    sweep = _SWEEP_HZ if number % 2 else -_SWEEP_HZ  # neighbours sweep against each other
-    angle = (
-        2
-        * np.pi
-        * (
-            (begin + (0.0 if number % 2 else _SWEEP_HZ)) * time
-            + sweep / (2 * _PULSE_SECONDS) * time**2
-        )
-    )
+    sweep = _SWEEP_HZ
+    if number % 2 == 0:  # neighbours sweep against each other
+        begin, sweep = begin + _SWEEP_HZ, -_SWEEP_HZ
+    cycles = begin * time + sweep / (2 * _PULSE_SECONDS) * time**2
     window = np.sin(np.pi * (np.arange(count) + 0.5) / count) ** 0.5
-    return (np.sin(angle) * window).astype(np.float32)
+    return (np.sin(2 * np.pi * cycles) * window).astype(np.float32)
 
 
 @cache
@@ -145,11 +141,10 @@ def _peaks(likeness: NDArray[np.float64]) -> list[int]:
     reach = round(_PULSE_SECONDS * SAMPLE_RATE) // 2
     peaks: list[int] = []
     for at in np.flatnonzero(likeness > _MIN_QUALITY).tolist():
-        if peaks and at - peaks[-1] < reach:
-            if likeness[at] > likeness[peaks[-1]]:
-                peaks[-1] = at
-        else:
+        if not peaks or at - peaks[-1] >= reach:
             peaks.append(at)
+        elif likeness[at] > likeness[peaks[-1]]:
+            peaks[-1] = at
     return peaks
 
 

@@ -77,34 +77,29 @@ def describe(
     # The stream's strongest mark by its exact times, and under it what only the deep search finds.
     marks = [(span.mark, span.began, span.ended) for span in spans if span.mark is not None]
     known = {mark for mark, _, _ in marks}
-    marks += [
-        (fact.mark, fact.began, fact.decided) for fact in marks_in(audio) if fact.mark not in known
-    ]
+    for fact in marks_in(audio):
+        if fact.mark not in known:
+            marks.append((fact.mark, fact.began, fact.decided))
     all_marks = tuple(dict.fromkeys(mark for mark, _, _ in marks))
-    if (law := of_the_other_law(audio, expected)) is not None:
+    law = of_the_other_law(audio, expected)
+    if law is not None:
         return HeardDescription("other law", law, 0.0, all_marks)
     came = min((began for mark, began, _ in marks if mark in expected), default=None)
     foreign = [entry for entry in marks if entry[0] not in expected]
     if came is not None and not foreign:
-        if known.isdisjoint(
-            expected
-        ):  # only the deep search, which asks less of a mark, has found it
-            return HeardDescription(
-                "distorted",
-                f"it so distorted that it might be another, from {came:.2f} s on",
-                came,
-                all_marks,
-            )
+        if known.isdisjoint(expected):  # only the deep search, which asks less of a mark, found it
+            words = f"it so distorted that it might be another, from {came:.2f} s on"
+            return HeardDescription("distorted", words, came, all_marks)
         return HeardDescription("as expected", f"it from {came:.2f} s on", came, all_marks)
     for what in ("crossed", "echo", "another party"):  # the most telling first
         for mark, began, ended in foreign:
-            if _whose(mark, own, name_of) == what:
-                beside = "" if came is None else f"it from {came:.2f} s on, and "
-                times = f"from {began:.2f} to {ended:.2f} s"
-                return HeardDescription(
-                    what, beside + _voice(what, mark, name_of, times), began, all_marks
-                )
-    if (speed := _speed_of(audio, expected)) is not None:
+            if _whose(mark, own, name_of) != what:
+                continue
+            beside = "" if came is None else f"it from {came:.2f} s on, and "
+            voice = _voice(what, mark, name_of, f"from {began:.2f} to {ended:.2f} s")
+            return HeardDescription(what, beside + voice, began, all_marks)
+    speed = _speed_of(audio, expected)
+    if speed is not None:
         words = f"it at {speed:.0%} of its speed: the rates of sender and player differ"
         return HeardDescription("other speed", words, 0.0, all_marks)
     kind, words, began_at = _without_marks(audio, spans, total)
@@ -119,14 +114,13 @@ def of_the_other_law(audio: NDArray[np.int16], expected: Collection[int]) -> str
     """
     if _clearest(audio, expected) >= CLEAR:
         return None
-    as_a, as_mu = (
-        _clearest(g711.decode_alaw(g711.encode_ulaw(audio)), expected),
-        _clearest(g711.decode_ulaw(g711.encode_alaw(audio)), expected),
-    )
+    as_a = _clearest(g711.decode_alaw(g711.encode_ulaw(audio)), expected)
+    as_mu = _clearest(g711.decode_ulaw(g711.encode_alaw(audio)), expected)
     if max(as_a, as_mu) < CLEAR:
         return None
     sent, taken = ("A-law", "µ-law") if as_a > as_mu else ("µ-law", "A-law")
-    return f"it in {sent} that was read as {taken}: the payload is not of the type that RTP and SDP name"
+    what = f"it in {sent} that was read as {taken}"
+    return f"{what}: the payload is not of the type that RTP and SDP name"
 
 
 #: Half, as of wideband audio played at 8 kHz; 10 % off; 44.1 kHz and 48 kHz taken for each other.
@@ -168,51 +162,49 @@ def _without_marks(
 ) -> tuple[What, str, float | None]:
     """What there is when there is no mark; the most telling thing first."""
     tones = {kind: next((span for span in spans if span.kind == kind), None) for kind in TONES}
-    speech = [span for span in spans if span.kind == "speech" and span.ended - span.began > 0.4]
+    speech = [span for span in spans if span.kind == "speech" and span.seconds > 0.4]
     information = tones["sit"]
     if information is not None:
-        then = (
-            " and then an announcement" if any(s.began > information.began for s in speech) else ""
-        )
-        return (
-            "announcement",
-            f"special information tones at {information.began:.2f} s{then} ({information.detail})",
-            information.began,
-        )
+        return _information_tones(information, speech)
     prompts = find_prompts(audio, prompt_names())
     for match in prompts:
         if match.name.startswith(("voicemail", "announcement")):
             return _prompt(match)
-    if asked := asks_for_message(spans):
+    asked = asks_for_message(spans)
+    if asked is not None:
         began, beep = asked
-        return (
-            "voicemail",
-            f"speech from {began:.2f} s and a beep at {beep:.2f} s, as voicemail does",
-            began,
-        )
-    for kind, words in TONES.items():
+        words = f"speech from {began:.2f} s and a beep at {beep:.2f} s, as voicemail does"
+        return "voicemail", words, began
+    for kind, name in TONES.items():
         span = tones[kind]
         if span is not None:
-            return "tone", f"{words} from {span.began:.2f} s ({span.detail})", span.began
+            return "tone", f"{name} from {span.began:.2f} s ({span.detail})", span.began
     if prompts:
         return _prompt(prompts[0])
     if speech:
         times = f"from {speech[0].began:.2f} to {speech[-1].ended:.2f} s"
-        return (
-            "speech",
-            f"speech without a mark, {times}: an announcement or a person",
-            speech[0].began,
-        )
+        words = f"speech without a mark, {times}: an announcement or a person"
+        return "speech", words, speech[0].began
     for span in spans:
-        heard = audio[round(span.began * SAMPLE_RATE) : round(span.ended * SAMPLE_RATE)]
-        is_background = span.kind == "noise" and audible_s(heard) < _MOST_BACKGROUND * (
-            span.ended - span.began
-        )
-        if span.kind in ("music", "noise") and span.ended - span.began > 0.2 and not is_background:
-            what: What = "music" if span.kind == "music" else "noise"
-            return what, f"{what} from {span.began:.2f} s", span.began
+        if span.kind == "music" and span.seconds > 0.2:
+            return "music", f"music from {span.began:.2f} s", span.began
+        if span.kind == "noise" and span.seconds > 0.2 and not _is_hardly_audible(audio, span):
+            return "noise", f"noise from {span.began:.2f} s", span.began
     or_noise = " or comfort noise" if any(span.kind == "noise" for span in spans) else ""
     return "silence", f"nothing but silence{or_noise} for {total:.2f} s", None
+
+
+def _information_tones(tones: Span, speech: Sequence[Span]) -> tuple[What, str, float]:
+    words = f"special information tones at {tones.began:.2f} s"
+    if any(span.began > tones.began for span in speech):
+        words += " and then an announcement"
+    return "announcement", f"{words} ({tones.detail})", tones.began
+
+
+def _is_hardly_audible(audio: NDArray[np.int16], span: Span) -> bool:
+    """Whether it is comfort noise (RFC 3389), or the noise of a quiet room."""
+    heard = audio[round(span.began * SAMPLE_RATE) : round(span.ended * SAMPLE_RATE)]
+    return audible_s(heard) < _MOST_BACKGROUND * span.seconds
 
 
 TONES: Final[dict[Kind, str]] = {
@@ -227,9 +219,8 @@ TONES: Final[dict[Kind, str]] = {
 
 
 def _prompt(match: Matched) -> tuple[What, str, float]:
-    began = max(
-        0.0, match.began
-    )  # its first 20 ms may have come before the 200 that the recording begins with
+    # Its first 20 ms may have come before the 200 that the recording begins with.
+    began = max(0.0, match.began)
     said = f"“{prompt_text(match.name)}” at {began:.2f} s"
     if match.name.startswith("voicemail"):
         return "voicemail", f"a voicemail greeting, {said}", began
@@ -275,11 +266,11 @@ def voiceless_spans(
     """The same for samples whose spans are known."""
     spans = [span for span in all_spans if span.kind != "silence"]
     if is_garbled(samples) and not _is_background(samples):
-        return HeardDescription(
-            "noise", "noise, as of a payload that is not of the codec agreed on", None, ()
-        )
-    if tones := _tones_alone(spans):
-        longest = max(tones, key=lambda span: span.ended - span.began)
+        words = "noise, as of a payload that is not of the codec agreed on"
+        return HeardDescription("noise", words, None, ())
+    tones = _tones_alone(spans)
+    if tones:
+        longest = max(tones, key=lambda span: span.seconds)
         words = f"{TONES[longest.kind]} from {tones[0].began:.2f} s ({longest.detail})"
         return HeardDescription("tone", words, tones[0].began, ())
     music = [span for span in spans if span.kind == "music"]
@@ -319,7 +310,7 @@ def _tones_alone(spans: Iterable[Span]) -> Sequence[Span]:
 
 
 def _seconds(spans: Iterable[Span]) -> float:
-    return sum(span.ended - span.began for span in spans)
+    return sum(span.seconds for span in spans)
 
 
 def is_garbled(samples: NDArray[np.int16]) -> bool:
@@ -330,13 +321,13 @@ def is_garbled(samples: NDArray[np.int16]) -> bool:
     if len(loud) < _ENOUGH:
         return False
     power = np.square(loud).mean(axis=1)
-    loud = loud[
-        power > np.percentile(power, 95) / _BACKGROUND
-    ]  # noise behind a voice is not what it is made of
+    # Noise behind a voice is not what it is made of.
+    loud = loud[power > np.percentile(power, 95) / _BACKGROUND]
     offset = np.square(loud.mean(axis=1)) / np.square(loud).mean(axis=1)
     spectrum = np.square(np.abs(np.fft.rfft(loud * np.hanning(_FRAME), axis=1)))[:, 5:70] + 1e-9
     flatness = np.exp(np.log(spectrum).mean(axis=1)) / spectrum.mean(axis=1)
-    return bool(np.mean((offset > _MOST_DC) | (flatness > _MOST_FLAT)) > 0.5)
+    is_noise = (offset > _MOST_DC) | (flatness > _MOST_FLAT)
+    return bool(np.mean(is_noise) > 0.5)
 
 
 def _is_background(samples: NDArray[np.int16]) -> bool:
@@ -352,5 +343,6 @@ def audible_s(samples: NDArray[np.int16]) -> float:
 def _audible(samples: NDArray[np.int16]) -> NDArray[np.float64]:
     frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME).astype(np.float64)
     power = np.square(frames).mean(axis=1)
-    loud: NDArray[np.float64] = frames[10 * np.log10(power / 32768.0**2 + 1e-12) > _AUDIBLE_DBOV]
+    level = 10 * np.log10(power / 32768.0**2 + 1e-12)
+    loud: NDArray[np.float64] = frames[level > _AUDIBLE_DBOV]
     return loud

@@ -81,9 +81,8 @@ class DetectorBank:
 
     def __init__(self, streams: int) -> None:
         self._trackers = [Tracker() for _ in range(streams)]
-        self._history = np.zeros(
-            (streams, _KEPT // _FRAME + 1, _FRAME), np.float32
-        )  # rings of frames
+        # A ring of frames for each stream.
+        self._history = np.zeros((streams, _KEPT // _FRAME + 1, _FRAME), np.float32)
         self._frames = np.zeros(streams, np.int64)
         self._pasts: list[History] = [partial(self._past, stream) for stream in range(streams)]
 
@@ -108,17 +107,15 @@ class DetectorBank:
         self._history[streams, number % slots] = frames
         self._frames[streams] = number + 1
         past = self._history[streams, (number - 1) % slots]
-        blocks = np.concatenate([past, frames], axis=1, dtype=np.float32).reshape(
-            len(streams), -1, HOP
-        )
+        samples = np.concatenate([past, frames], axis=1, dtype=np.float32)
+        blocks = samples.reshape(len(streams), -1, HOP)
         hops = MARK_TONES.analyse(blocks)
         each = blocks.shape[1] - CONTEXT
         said: list[tuple[int, Heard | Ended]] = []
         for row, stream in enumerate(streams.tolist()):
-            facts = self._trackers[stream].follow(
-                hops, self._pasts[stream], row * each, (row + 1) * each
-            )
-            said += ((stream, fact) for fact in facts)
+            tracker, past_of = self._trackers[stream], self._pasts[stream]
+            for fact in tracker.follow(hops, past_of, row * each, (row + 1) * each):
+                said.append((stream, fact))
         return said
 
     def _past(self, stream: int, begin: int, end: int) -> NDArray[np.float32]:
@@ -148,10 +145,9 @@ def marks_heard(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> list[Hea
         return samples[max(begin, 0) : end].astype(np.float32)
 
     for at in range(0, total, _CHUNK):
-        count = min(_CHUNK, total - at)
-        blocks = np.concatenate(
-            [past, samples[at * HOP : (at + count) * HOP].reshape(-1, HOP)], dtype=np.float32
-        )
+        until = min(at + _CHUNK, total)
+        hops = samples[at * HOP : until * HOP].reshape(-1, HOP)
+        blocks = np.concatenate([past, hops], dtype=np.float32)
         past = blocks[-CONTEXT:]
         said += tracker.follow(MARK_TONES.analyse(blocks), history)
     return said

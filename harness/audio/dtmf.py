@@ -69,13 +69,13 @@ class DtmfDetector:
             self._agreements += 1
             self._last = self._hop
             return
-        if symbol == self._symbol or (symbol < 0 and self._hop - self._last <= _GAP_HOPS):
+        is_covered = symbol < 0 and self._hop - self._last <= _GAP_HOPS
+        if symbol == self._symbol or is_covered:
             return
         if self._symbol >= 0 and self._agreements >= _MIN_AGREEMENTS:
             begin, end = self._first * HOP, (self._last + 2) * HOP
-            digits.append(
-                Digit(DIGITS[self._symbol], begin / SAMPLE_RATE, (end - begin) / SAMPLE_RATE)
-            )
+            seconds = (end - begin) / SAMPLE_RATE
+            digits.append(Digit(DIGITS[self._symbol], begin / SAMPLE_RATE, seconds))
         self._symbol = symbol
         self._first = self._last = self._hop
         self._agreements = 0
@@ -83,9 +83,8 @@ class DtmfDetector:
 
 def digits_in(samples: NDArray[np.int16]) -> list[Digit]:
     """The DTMF digits in a whole recording at 8 kHz."""
-    return DtmfDetector().feed(
-        np.concatenate([samples, np.zeros((CONTEXT + _GAP_HOPS + 2) * HOP, np.int16)])
-    )
+    silence = np.zeros((CONTEXT + _GAP_HOPS + 2) * HOP, np.int16)  # ends the last digit
+    return DtmfDetector().feed(np.concatenate([samples, silence]))
 
 
 def dtmf(
@@ -101,9 +100,8 @@ def dtmf(
     """
     time = np.arange(round(tone * rate)) / rate
     silence = np.zeros(round(pause * rate), np.float32)
-    gain = 10 ** (
-        level_dbov / 20
-    )  # of two tones of equal level: an amplitude of `gain` each has this RMS
+    # Two tones of equal level, an amplitude of `gain` each, have this RMS.
+    gain = 10 ** (level_dbov / 20)
     parts: list[NDArray[np.float32]] = []
     for digit in digits:
         at = DIGITS.find(digit)

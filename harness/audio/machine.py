@@ -47,7 +47,9 @@ def message_asked_in(audio: NDArray[np.int16]) -> tuple[float, float] | None:
     tones = tones_in(audio)
     spans = _with_last_tone(audio, classify(audio), tones)
     asked = asks_for_message(spans, _LISTENS_S)
-    return None if asked is None or _is_of_a_rhythm(asked[1], tones) else asked
+    if asked is None or _is_of_a_rhythm(asked[1], tones):
+        return None
+    return asked
 
 
 def announcement_in(audio: NDArray[np.int16], *, is_over: bool) -> tuple[float, None] | None:
@@ -61,10 +63,12 @@ def announcement_in(audio: NDArray[np.int16], *, is_over: bool) -> tuple[float, 
         return None
     if not is_over and not is_sure(spans):
         return None
-    began = (
-        span.began for span in spans if span.kind == "speech" and span.ended - span.began > _WORD_S
-    )
-    return next(((at, None) for at in began), None)
+    speech = _speech(spans)
+    return (speech[0].began, None) if speech else None
+
+
+def _speech(spans: Sequence[Span]) -> list[Span]:
+    return [span for span in spans if span.kind == "speech" and span.seconds > _WORD_S]
 
 
 def _with_last_tone(
@@ -78,21 +82,17 @@ def _with_last_tone(
     if not len(loud) or not tones:
         return spans
     tone, over = tones[-1], float(loud[-1] + 1) * _FRAME_S
-    if over - tone.ended > _EDGE_S or any(
-        span.kind in _TONES and span.ended > tone.began for span in spans
-    ):
+    is_known = any(span.kind in _TONES and span.ended > tone.began for span in spans)
+    if is_known or over - tone.ended > _EDGE_S:
         return spans
     first = round(tone.began / _FRAME_S)
     pause = level[max(0, first - 4) : max(0, first - 1)]
-    if not len(pause) or pause.max() > level[min(first, loud[-1]) :].max() - _PAUSE_DB:
+    loudest = level[min(first, loud[-1]) :].max()
+    if not len(pause) or pause.max() > loudest - _PAUSE_DB:
         return spans  # a voice may hold one for as long
-    before = [
-        replace(span, ended=min(span.ended, tone.began))
-        for span in spans
-        if span.began < tone.began
-    ]
+    before = [span for span in spans if span.began < tone.began]
     return [
-        *before,
+        *(replace(span, ended=min(span.ended, tone.began)) for span in before),
         Span("tone", tone.began, over),
         Span("silence", over, len(audio) / SAMPLE_RATE),
     ]
@@ -101,12 +101,9 @@ def _with_last_tone(
 def _is_of_a_rhythm(at: float, tones: Sequence[Tone]) -> bool:
     """Whether the tone that begins then comes too often for a beep, however short it is."""
     one = min(tones, key=lambda tone: abs(tone.began - at))
-    near = [
-        tone
-        for tone in tones
-        if abs(tone.began - at) < _RHYTHM_S and abs(tone.hz - one.hz) < _ALIKE_HZ
-    ]
-    return len(near) > _MOST_BEEPS
+    near = [tone for tone in tones if abs(tone.began - at) < _RHYTHM_S]
+    alike = [tone for tone in near if abs(tone.hz - one.hz) < _ALIKE_HZ]
+    return len(alike) > _MOST_BEEPS
 
 
 def last_sound(audio: NDArray[np.int16]) -> float:
@@ -122,19 +119,18 @@ def asks_for_message(
     """As above, for classified audio that continues for ``listens_s`` after the tone without
     speech.
     """
-    speech = [span for span in spans if span.kind == "speech" and span.ended - span.began > _WORD_S]
-    if not speech or any(
-        span.kind == "sit" for span in spans
-    ):  # special information tone: no party (ITU-T E.180)
-        return None
+    speech = _speech(spans)
+    if not speech or any(span.kind == "sit" for span in spans):
+        return None  # after a special information tone there is no party (ITU-T E.180)
     first, last = speech[0], spans[-1]
-    may_be_tone = last.kind != "silence" and last.ended - last.began < _KNOWN_S
+    may_be_tone = last.kind != "silence" and last.seconds < _KNOWN_S
     until = last.began if may_be_tone else last.ended
     for run in _runs_of_tones([span for span in spans if span.began > first.began]):
         over, again = run[-1].ended, _may_come_again(run)
         quiet_s = max(listens_s, _COMES_AGAIN_S) if again else listens_s
-        speaks_on = any(over <= span.began < over + quiet_s for span in speech)
-        if (again or _is_beep(run)) and until - over >= quiet_s and not speaks_on:
+        if until - over < quiet_s or not (again or _is_beep(run)):
+            continue
+        if not any(over <= span.began < over + quiet_s for span in speech):
             return first.began, run[-1].began
     return None
 
@@ -161,8 +157,6 @@ def _may_come_again(run: Sequence[Span]) -> bool:
     """Whether it may be the first of a ringing tone, or of a fax machine's, and is a beep only when
     no other follows.
     """
-    return (
-        len(run) == 1
-        and run[0].kind in ("ringback", "fax")
-        and run[0].ended - run[0].began < _ONE_RING_S
-    )
+    if len(run) != 1:
+        return False
+    return run[0].kind in ("ringback", "fax") and run[0].seconds < _ONE_RING_S

@@ -79,15 +79,7 @@ def check_prompt(path: Path) -> None:
     """See that a customer's file can be said: speech of sensible length in the form that phones
     play. Raises :class:`PromptError`.
     """
-    try:
-        with sound_file(path, _PROMPT) as info:
-            form = (info.format, info.subtype, info.samplerate, info.channels)
-    except FileNotFoundError:
-        raise PromptError(f"no such file: {path}; {_ALLOWED}") from None
-    except OSError as error:
-        raise PromptError(f"{path}: cannot be read ({error.strerror}); {_ALLOWED}") from None
-    except (ValueError, soundfile.LibsndfileError) as error:
-        raise PromptError(f"{path}: cannot be read ({error}); {_ALLOWED}") from None
+    form = _form(path)
     if form != ("WAV", "PCM_16", SAMPLE_RATE, 1):
         shown = "{} {}, {} Hz, {} channel(s)".format(*form)
         raise PromptError(f"{path}: {shown}; {_ALLOWED}")
@@ -100,10 +92,23 @@ def check_prompt(path: Path) -> None:
         raise PromptError(f"{path}: silent (the loudest part has {level:.0f} dBov); {_ALLOWED}")
 
 
-_ALLOWED = f"allowed: a WAV file with {_SHORTEST_S:g} to {_LONGEST_S:g} s of speech, 8000 Hz, mono, 16 bits (PCM)"
-_PROMPT = user_files.FileKind(
-    1 << 20
-)  # three times what such a file has, for what some programs write behind the sound
+def _form(path: Path) -> tuple[str, str, int, int]:
+    """A sound file's format, encoding, rate and channels. Raises :class:`PromptError`."""
+    try:
+        with sound_file(path, _PROMPT) as info:
+            return info.format, info.subtype, info.samplerate, info.channels
+    except FileNotFoundError:
+        raise PromptError(f"no such file: {path}; {_ALLOWED}") from None
+    except OSError as error:
+        raise PromptError(f"{path}: cannot be read ({error.strerror}); {_ALLOWED}") from None
+    except (ValueError, soundfile.LibsndfileError) as error:
+        raise PromptError(f"{path}: cannot be read ({error}); {_ALLOWED}") from None
+
+
+_LENGTH = f"{_SHORTEST_S:g} to {_LONGEST_S:g} s of speech"
+_ALLOWED = f"allowed: a WAV file with {_LENGTH}, 8000 Hz, mono, 16 bits (PCM)"
+#: Three times what such a file has, for what some programs write behind the sound.
+_PROMPT = user_files.FileKind(1 << 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +136,8 @@ class PromptMatcher:
         self._samples = np.zeros(_WINDOW, np.int16)  # the newest; begins with silence
         self._origin = -_WINDOW  # the stream's sample number of the first of them
         self._bands = np.zeros((longest + _CHUNK_HOPS, _BANDS), np.float32)  # the newest hops
-        self._next = (
-            -_WINDOW + _HOP
-        )  # the stream's sample number where the next hop's window begins
+        # The stream's sample number where the next hop's window begins.
+        self._next = -_WINDOW + _HOP
         self._deaf_until = [0.0] * len(self._templates)
 
     def feed(self, samples: NDArray[np.int16]) -> list[Matched]:
@@ -147,9 +151,8 @@ class PromptMatcher:
             need = at + (_CHUNK_HOPS - 1) * _HOP + _WINDOW
             if need > len(self._samples):
                 break
-            self._bands = np.concatenate(
-                [self._bands[_CHUNK_HOPS:], _bands(self._samples[at:need])]
-            )
+            new = _bands(self._samples[at:need])
+            self._bands = np.concatenate([self._bands[_CHUNK_HOPS:], new])
             self._next += _CHUNK_HOPS * _HOP
             self._compare(found)
         cut = min(len(self._samples) - self._kept, self._next - self._origin)
@@ -176,16 +179,16 @@ class PromptMatcher:
         """(places, templates): the normalised correlation of the newest hops with each picture; the
         last place is now.
         """
-        rows = np.lib.stride_tricks.sliding_window_view(
-            self._bands.reshape(-1), len(self._pictures)
-        )[::_BANDS]
+        bands = self._bands
+        flat = bands.reshape(-1)
+        rows = np.lib.stride_tricks.sliding_window_view(flat, len(self._pictures))[::_BANDS]
         products = rows @ self._pictures
         # The pictures have no mean in any band, so only the norm has to be taken without the mean.
-        sums = np.zeros((len(self._bands) + 1, _BANDS))
-        np.cumsum(self._bands, axis=0, out=sums[1:])
-        squares = np.zeros(len(self._bands) + 1)
-        np.cumsum(np.square(self._bands).sum(axis=1), out=squares[1:])
-        ends = len(self._bands) - _CHUNK_HOPS + np.arange(_CHUNK_HOPS + 1)[:, None]
+        sums = np.zeros((len(bands) + 1, _BANDS))
+        np.cumsum(bands, axis=0, out=sums[1:])
+        squares = np.zeros(len(bands) + 1)
+        np.cumsum(np.square(bands).sum(axis=1), out=squares[1:])
+        ends = len(bands) - _CHUNK_HOPS + np.arange(_CHUNK_HOPS + 1)[:, None]
         begins = ends - self._hops
         means = np.square(sums[ends] - sums[begins]).sum(axis=2) / self._hops
         norm = np.sqrt(np.maximum(squares[ends] - squares[begins] - means, 1e-3))
@@ -196,9 +199,8 @@ class PromptMatcher:
         count = len(template.samples)
         # The newest part may still be on its way, and the oldest forgotten.
         first = max(begin - _SLACK, self._origin)
-        received = self._samples[
-            first - self._origin : begin + count + _SLACK - self._origin
-        ].astype(np.float32)
+        last = begin + count + _SLACK
+        received = self._samples[first - self._origin : last - self._origin].astype(np.float32)
         score, at = best_match(received, template.samples)
         if score < _MIN_SCORE:
             return None
@@ -251,9 +253,8 @@ def _template(name: str) -> _Template:
     samples = prompt_samples(name)
     bands = _bands(samples)
     picture = (bands - bands.mean(axis=0)).reshape(-1)
-    return _Template(
-        name, samples.astype(np.float32), (picture / np.linalg.norm(picture)).astype(np.float32)
-    )
+    normed = (picture / np.linalg.norm(picture)).astype(np.float32)
+    return _Template(name, samples.astype(np.float32), normed)
 
 
 def _bands(samples: NDArray[np.int16]) -> NDArray[np.float32]:

@@ -8,8 +8,9 @@ a codec; it hears no audio.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -65,9 +66,19 @@ def figures(audio: NDArray[np.int16], heard: list[Heard]) -> Figures:
     drift = clock_drift_ppm(heard)
     frames = levels(audio)
     if not len(frames):
-        return Figures(*(SILENCE_DBOV,) * 3, 0.0, SILENCE_DBOV, None, (), 0, by_mark, drift)
-    loud = frames[frames > max(float(frames.max()) - 15.0, _GAP_DBOV)]
-    active = 10 * math.log10(float(np.mean(10 ** (loud / 10)))) if len(loud) else SILENCE_DBOV
+        return Figures(
+            level_dbov=SILENCE_DBOV,
+            active_dbov=SILENCE_DBOV,
+            peak_dbov=SILENCE_DBOV,
+            clipped_share=0.0,
+            noise_dbov=SILENCE_DBOV,
+            snr_db=None,
+            gaps=(),
+            repeats=0,
+            snr_by_mark_db=by_mark,
+            clock_drift_ppm=drift,
+        )
+    active = _active_level(frames)
     noise = float(np.percentile(frames, 10))
     sizes = np.abs(audio.astype(np.int32))
     return Figures(
@@ -84,14 +95,23 @@ def figures(audio: NDArray[np.int16], heard: list[Heard]) -> Figures:
     )
 
 
+def _active_level(frames: NDArray[np.float64]) -> float:
+    """The mean level of the frames that are within 15 dB of the loudest."""
+    loud = frames[frames > max(float(frames.max()) - 15.0, _GAP_DBOV)]
+    if not len(loud):
+        return SILENCE_DBOV
+    return 10 * math.log10(float(np.mean(10 ** (loud / 10))))
+
+
 def clipped_share(audio: NDArray[np.int16]) -> float:
     """The share of samples at full scale, in the 20 ms frames within 15 dB of the loudest."""
     frame = round(FRAME_SECONDS * SAMPLE_RATE)
     frames = levels(audio)
     if not len(frames):
         return 0.0
-    loud = np.repeat(frames > frames.max() - 15.0, frame)[: len(audio)]
-    return float(np.mean(np.abs(audio[: len(loud)][loud].astype(np.int32)) >= CLIPPED))
+    is_loud = np.repeat(frames > frames.max() - 15.0, frame)[: len(audio)]
+    loud = audio[: len(is_loud)][is_loud].astype(np.int32)
+    return float(np.mean(np.abs(loud) >= CLIPPED))
 
 
 def _gaps(frames: NDArray[np.float64]) -> tuple[Gap, ...]:
@@ -143,7 +163,8 @@ def snr_by_mark(samples: NDArray[np.int16], heard: list[Heard]) -> float | None:
         if begin < 0 or len(period) < PERIOD:
             continue
         turn = -round(begin + fact.phase_seconds * SAMPLE_RATE) % PERIOD
-        power = float(np.square(np.roll(tone_basis(fact.mark), turn, axis=0).T @ period).sum())
+        basis = np.roll(tone_basis(fact.mark), turn, axis=0)
+        power = float(np.square(basis.T @ period).sum())
         rest = float(period.dot(period)) - power
         ratios.append(10 * math.log10(power / rest) if rest > 0 < power else 75.0)
     return float(np.median(ratios)) if ratios else None
@@ -163,30 +184,39 @@ def clock_drift_ppm(heard: list[Heard]) -> float | None:
     move it by more than any clock does in so short a time: only what was heard between two such
     steps is compared.
     """
-    phases = (
-        [(fact.decided, fact.phase_seconds) for fact in heard if fact.mark == heard[0].mark]
-        if heard
-        else []
-    )
-    stretches: list[list[tuple[float, float]]] = []
-    for number, (at, phase) in enumerate(phases):
-        if not number or abs(_turned(phases[number - 1][1], phase)) > _STEP_S:
-            stretches.append([])
-        stretches[-1].append((at, phase))
-    slopes = [
-        _turned(phase, later_phase) / (later - at)
-        for stretch in stretches
-        if len(stretch) >= 5 and stretch[-1][0] - stretch[0][0] >= 2.0
-        for number, (at, phase) in enumerate(stretch)
-        for later, later_phase in stretch[number + 1 :]
-        if later - at >= 1.0
-    ]
+    slopes: list[float] = []
+    for stretch in _unmoved(heard):
+        first, last = stretch[0], stretch[-1]
+        if len(stretch) >= 5 and last.decided - first.decided >= 2.0:
+            slopes += _slopes(stretch)
     return 1e6 * float(np.median(slopes)) if slopes else None
 
 
-def _turned(before: float, after: float) -> float:
+def _unmoved(heard: Sequence[Heard]) -> list[list[Heard]]:
+    """The announcements of the first mark, those together between which its phase makes no step."""
+    stretches: list[list[Heard]] = []
+    for fact in heard:
+        if fact.mark != heard[0].mark:
+            continue
+        before = stretches[-1][-1] if stretches else None
+        if before is None or abs(_turned(before, fact)) > _STEP_S:
+            stretches.append([])
+        stretches[-1].append(fact)
+    return stretches
+
+
+def _slopes(stretch: Sequence[Heard]) -> Iterator[float]:
+    """How fast the phase moves, by each two announcements that are a second apart or more."""
+    for fact, later in itertools.combinations(stretch, 2):
+        seconds = later.decided - fact.decided
+        if seconds >= 1.0:
+            yield _turned(fact, later) / seconds
+
+
+def _turned(before: Heard, after: Heard) -> float:
     """From one phase to another by the shorter way, in seconds."""
-    return (after - before + PERIOD_SECONDS / 2) % PERIOD_SECONDS - PERIOD_SECONDS / 2
+    turned = after.phase_seconds - before.phase_seconds
+    return (turned + PERIOD_SECONDS / 2) % PERIOD_SECONDS - PERIOD_SECONDS / 2
 
 
 def best_snr(figures: Mapping[str, Any]) -> float | None:
@@ -245,11 +275,8 @@ def rate(
     effective = impairment.ie
     if loss_percent > 0:
         # G.107 (7-29).
-        effective += (
-            (95 - impairment.ie)
-            * loss_percent
-            / (loss_percent / max(burst_ratio, 1e-3) + impairment.bpl)
-        )
+        independent = loss_percent / max(burst_ratio, 1e-3)
+        effective += (95 - impairment.ie) * loss_percent / (independent + impairment.bpl)
     return max(0.0, min(100.0, 93.2 - _delay_impairment(delay) - effective))
 
 
@@ -296,26 +323,31 @@ def heard_words(audio: NDArray[np.int16]) -> list[float] | None:
     there. A path may cut the beginning of a word; its end comes in time, else the sound is another.
     """
     frames = levels(audio)
-    sounding = np.flatnonzero(
-        frames > max(float(frames.max(initial=SILENCE_DBOV)) - 20.0, _GAP_DBOV)
-    )
-    runs = np.split(
-        sounding, np.flatnonzero(np.diff(sounding) * FRAME_SECONDS > _APART_SECONDS) + 1
-    )
-    if (
-        not 2 <= len(runs) <= _WORDS + 2
-        or (len(frames) - runs[-1][-1]) * FRAME_SECONDS > _APART_SECONDS
-    ):
+    runs = _sounding(frames)
+    if not 2 <= len(runs) <= _WORDS + 2:
         return None
-    began = runs[0][-1] + 1
-    ends = [(run[-1] + 1 - began) * FRAME_SECONDS for run in runs[1:-1]]
-    goes_on = (runs[-1][0] - began) * FRAME_SECONDS
-    in_time = [_WORD_APART * turn for turn in range(1, _WORDS + 1)]
-    heard = [len(range(run[0], run[-1] + 1)) * FRAME_SECONDS for run in runs[1:-1]]
-    if (
-        goes_on < in_time[-1] + _PAUSE_SECONDS - _OUT_OF_TIME
-        or max(heard, default=0.0) > WORD_SECONDS + _OUT_OF_TIME
-        or any(min(abs(end - due) for due in in_time) > _OUT_OF_TIME for end in ends)
-    ):
+    before, *words, behind = runs
+    if (len(frames) - behind[-1]) * FRAME_SECONDS > _APART_SECONDS:
         return None
+    began = before[-1] + 1
+    due = [_WORD_APART * turn for turn in range(1, _WORDS + 1)]
+    goes_on = (behind[0] - began) * FRAME_SECONDS
+    if goes_on < due[-1] + _PAUSE_SECONDS - _OUT_OF_TIME:
+        return None
+    heard = []
+    for word in words:
+        seconds = int(word[-1] + 1 - word[0]) * FRAME_SECONDS
+        end = (word[-1] + 1 - began) * FRAME_SECONDS
+        late = min(abs(end - at) for at in due)
+        if seconds > WORD_SECONDS + _OUT_OF_TIME or late > _OUT_OF_TIME:
+            return None
+        heard.append(seconds)
     return heard + [0.0] * (_WORDS - len(heard))
+
+
+def _sounding(frames: NDArray[np.float64]) -> list[NDArray[np.intp]]:
+    """The numbers of the frames that have sound, those together without a pause between them."""
+    loudest = float(frames.max(initial=SILENCE_DBOV))
+    sounding = np.flatnonzero(frames > max(loudest - 20.0, _GAP_DBOV))
+    pauses = np.flatnonzero(np.diff(sounding) * FRAME_SECONDS > _APART_SECONDS)
+    return np.split(sounding, pauses + 1)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from html import escape
 from typing import Final
 
@@ -30,6 +30,8 @@ _HEIGHT: Final = 128  #: pixels of the spectrogram, one a bin (31 Hz)
 _LANE: Final = 16  #: pixels of the line of spans above it
 _LEFT, _BELOW = 44, 18
 _PIXELS_A_SECOND, _NARROWEST, _WIDEST = 300, 360, 1100
+#: From one label of the time to the next.
+_STEPS_S: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
 _WRONG: Final = "#d92d20"
 _COLOURS: Final = {
     "mark": "#1a9850",
@@ -73,26 +75,31 @@ def spectrogram_svg(
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
         f'<image x="{_LEFT}" y="{_LANE}" width="{across}" height="{_HEIGHT}" preserveAspectRatio="none" '
         f'href="data:image/png;base64,{png}"/>',
+        *_frequencies(),
+        *_times(seconds, scale),
     ]
-    for khz in (1, 2, 3):
-        y = _LANE + _HEIGHT * (1 - khz / 4)
-        parts.append(f'<text x="{_LEFT - 4}" y="{y + 3:.0f}" text-anchor="end">{khz} kHz</text>')
-    step = next(
-        step
-        for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
-        if seconds / step <= 12 or step == 1800
-    )
-    at = 0.0
-    while at <= seconds:
-        x = _LEFT + at * scale
-        parts.append(
-            f'<path d="M{x:.1f} {_LANE + _HEIGHT}v4" stroke="#000"/>'
-            f'<text x="{x:.1f}" y="{height - 4}" text-anchor="middle">{at:g} s</text>'
-        )
-        at += step
     parts += [_span(span, scale, span.detail in wrong) for span in spans if span.kind in _COLOURS]
     parts.append("</svg>")
     return "".join(parts)
+
+
+def _frequencies() -> Iterator[str]:
+    """The labels beside the picture, whose top is at 4 kHz."""
+    for khz in (1, 2, 3):
+        y = _LANE + _HEIGHT * (1 - khz / 4)
+        yield f'<text x="{_LEFT - 4}" y="{y + 3:.0f}" text-anchor="end">{khz} kHz</text>'
+
+
+def _times(seconds: float, scale: float) -> Iterator[str]:
+    """The labels below it, a dozen at most."""
+    step = next((step for step in _STEPS_S if seconds / step <= 12), _STEPS_S[-1])
+    bottom = _LANE + _HEIGHT
+    at = 0.0
+    while at <= seconds:
+        x = _LEFT + at * scale
+        yield f'<path d="M{x:.1f} {bottom}v4" stroke="#000"/>'
+        yield f'<text x="{x:.1f}" y="{bottom + _BELOW - 4}" text-anchor="middle">{at:g} s</text>'
+        at += step
 
 
 def spectrogram_png(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> bytes:
@@ -101,18 +108,17 @@ def spectrogram_png(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> byte
 
 
 def _span(span: Span, scale: float, wrong: bool) -> str:
-    x, width = _LEFT + span.began * scale, max(1.0, (span.ended - span.began) * scale)
+    x, width = _LEFT + span.began * scale, max(1.0, span.seconds * scale)
     colour = _WRONG if wrong else _COLOURS[span.kind]
-    words = escape(f"{span.kind} {span.detail}".strip() if span.kind != "mark" else span.detail)
-    said = f"{words}: {span.began:.2f} to {span.ended:.2f} s"
+    words = span.detail if span.kind == "mark" else f"{span.kind} {span.detail}".strip()
+    said = f"{escape(words)}: {span.began:.2f} to {span.ended:.2f} s"
     label = escape(span.detail) if span.kind in ("mark", "dtmf") else span.kind
-    text = (
-        f'<text x="{x + 2:.1f}" y="{_LANE - 4}" fill="#fff">{label}</text>'
-        if width > 6.5 * len(label)
-        else ""
-    )
+    text = ""
+    if width > 6.5 * len(label):  # else it would stand over its neighbour
+        text = f'<text x="{x + 2:.1f}" y="{_LANE - 4}" fill="#fff">{label}</text>'
     return (
-        f'<g><title>{said}</title><rect x="{x:.1f}" y="1" width="{width:.1f}" height="{_LANE - 2}" fill="{colour}"/>'
+        f"<g><title>{said}</title>"
+        f'<rect x="{x:.1f}" y="1" width="{width:.1f}" height="{_LANE - 2}" fill="{colour}"/>'
         f'{text}<path d="M{x:.1f} {_LANE}v{_HEIGHT}" stroke="{colour}" stroke-opacity="0.8"/></g>'
     )
 
@@ -125,7 +131,8 @@ def _picture(audio: NDArray[np.int16]) -> NDArray[np.uint8]:
     windows = np.lib.stride_tricks.sliding_window_view(audio, _WINDOW)[::hop] * _HANN
     spectrum = np.fft.rfft(windows, axis=1)[:, 1 : _HEIGHT + 1]
     power = np.square(spectrum.real) + np.square(spectrum.imag)
-    shade = (10 * np.log10(power + 1e-12) - _FLOOR_DB) * (255 / (_TOP_DB - _FLOOR_DB))
+    above_floor = 10 * np.log10(power + 1e-12) - _FLOOR_DB
+    shade = above_floor * (255 / (_TOP_DB - _FLOOR_DB))
     return np.clip(shade, 0, 255).astype(np.uint8).T[::-1]
 
 
