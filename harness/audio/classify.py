@@ -142,6 +142,7 @@ class _Cover:
         return gaps
 
     def _overlap(self, span: Span) -> float:
+        """For how many seconds other spans cover it."""
         overlap = 0.0
         for other in self._spans:
             common = min(span.ended, other.ended) - max(span.began, other.began)
@@ -150,6 +151,7 @@ class _Cover:
 
 
 def _marks(audio: NDArray[np.int16], total: float) -> list[Span]:
+    """The marks. What the detector does not end lasts to the end of the recording."""
     spans: list[Span] = []
     present: Heard | None = None
     for fact in marks_heard(audio):
@@ -263,6 +265,7 @@ def _strongest(power: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
 
 
 def _network_tones(tones: list[Tone]) -> list[Span]:
+    """What networks signal with, found from the first tone on; what belongs to it is passed over."""
     spans: list[Span] = []
     at = 0
     while at < len(tones):

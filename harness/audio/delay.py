@@ -119,6 +119,7 @@ _UNSURE_SECONDS: Final = 0.05  # a packet at each end, and a little
 
 
 def _pulse(number: int, rate: int) -> NDArray[np.float32]:
+    """A chirp of 80 ms, which begins and ends softly; each number lies 160 Hz above the one before."""
     count = round(_PULSE_SECONDS * rate)
     time = np.arange(count) / rate
     begin = _LOWEST_HZ + _SPACING_HZ * number

@@ -150,6 +150,7 @@ def _whose(mark: int, own: Collection[int], name_of: Callable[[int], str | None]
 
 
 def _voice(what: What, mark: int, name_of: Callable[[int], str | None], times: str) -> str:
+    """Whose voice it is, in words that go on after "it heard"."""
     if what == "echo":
         return f"itself, {times}: an echo"
     if what == "crossed":
@@ -219,6 +220,7 @@ TONES: Final[dict[Kind, str]] = {
 
 
 def _prompt(match: Matched) -> tuple[What, str, float]:
+    """A prompt of the harness, named by what its name says it stands for."""
     # Its first 20 ms may have come before the 200 that the recording begins with.
     began = max(0.0, match.began)
     said = f"“{prompt_text(match.name)}” at {began:.2f} s"
@@ -341,6 +343,7 @@ def audible_s(samples: NDArray[np.int16]) -> float:
 
 
 def _audible(samples: NDArray[np.int16]) -> NDArray[np.float64]:
+    """The frames (20 ms) that can be heard."""
     frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME).astype(np.float64)
     power = np.square(frames).mean(axis=1)
     level = 10 * np.log10(power / 32768.0**2 + 1e-12)

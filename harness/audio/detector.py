@@ -51,6 +51,7 @@ class MarkDetector:
         return said
 
     def _take(self, samples: NDArray[np.int16], said: list[Heard | Ended]) -> None:
+        """Hear a few frames at once. Samples that do not fill a hop wait for the next call."""
         end = self._end + len(samples)
         if end > len(self._buffer):
             end = self._make_room(len(samples))
@@ -64,6 +65,7 @@ class MarkDetector:
         said += self._tracker.follow(MARK_TONES.analyse(blocks), self._history)
 
     def _make_room(self, wanted: int) -> int:
+        """Move the newest samples to the buffer's beginning; returns where the new ones will end."""
         kept = min(_KEPT, self._end)
         shift = self._end - kept
         self._buffer[:kept] = self._buffer[shift : self._end].copy()
@@ -119,6 +121,7 @@ class DetectorBank:
         return said
 
     def _past(self, stream: int, begin: int, end: int) -> NDArray[np.float32]:
+        """A stream's samples from one number to another, out of its ring."""
         slots = self._history.shape[1]
         begin = max(begin, 0)
         first, last = begin // _FRAME, -(-end // _FRAME)

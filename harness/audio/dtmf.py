@@ -65,6 +65,7 @@ class DtmfDetector:
         return digits
 
     def _take(self, symbol: int, agrees: bool, digits: list[Digit]) -> None:
+        """Take up what one window shows: a digit goes on, or it ends and perhaps another begins."""
         if agrees and symbol == self._symbol:
             self._agreements += 1
             self._last = self._hop

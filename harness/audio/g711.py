@@ -35,6 +35,7 @@ def _as_index(samples: Samples) -> NDArray[np.uint16]:
 
 
 def _ulaw_expansion() -> Samples:
+    """G.711 table 2a: sign, three bits of exponent, four of mantissa, with a bias of 132."""
     code = ~np.arange(256, dtype=np.uint8)  # G.711 table 2a: all bits are inverted on the line
     exponent = ((code >> 4) & 7).astype(np.int32)
     mantissa = (code & 15).astype(np.int32)
@@ -43,6 +44,7 @@ def _ulaw_expansion() -> Samples:
 
 
 def _alaw_expansion() -> Samples:
+    """G.711 table 1a: the same without a bias; the first two segments have the same steps."""
     # G.711 table 1a: even bits are inverted on the line.
     code = np.arange(256, dtype=np.uint8) ^ 0x55
     exponent = ((code >> 4) & 7).astype(np.int32)
@@ -54,6 +56,7 @@ def _alaw_expansion() -> Samples:
 
 
 def _ulaw_compression() -> NDArray[np.uint8]:
+    """The code of each sample. What is louder than the last step has the code of that."""
     linear = _every_sample()
     magnitude = np.minimum(np.abs(linear), 32635) + 132
     exponent = np.floor(np.log2(magnitude)).astype(np.int32) - 7
@@ -65,6 +68,7 @@ def _ulaw_compression() -> NDArray[np.uint8]:
 
 
 def _alaw_compression() -> NDArray[np.uint8]:
+    """The code of each sample, whose lowest four bits A-law does not keep."""
     linear = _every_sample()
     # One's-complement magnitude, as the reference coder of G.191 takes it: -1 belongs to the first
     # step.

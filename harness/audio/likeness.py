@@ -28,9 +28,8 @@ from harness.audio.marks import SAMPLE_RATE
 _WINDOW, _HOP = 512, 128
 _BAND: Final = slice(round(300 * _WINDOW / SAMPLE_RATE), round(3000 * _WINDOW / SAMPLE_RATE))
 _FLOOR_DBOV: Final = -50.0  #: quieter frames count for nothing
-_PART_S: Final = (
-    0.5  #: of a part: at 200 ppm a clock drifts by 0.1 ms meanwhile, a third of a period of 3 kHz
-)
+#: Of a part: at 200 ppm a clock drifts by 0.1 ms meanwhile, a third of a period of 3 kHz.
+_PART_S: Final = 0.5
 _MOST_PARTS: Final = 12
 _SAME_PLACE_S: Final = 0.085  #: a jitter buffer slips by four frames
 _MOST_DRIFT: Final = 300e-6
@@ -56,9 +55,8 @@ class Likeness:
     parts: tuple[Part, ...]
     agreeing: tuple[Part, ...]
     recorded_s: float = math.inf  #: the recording's length
-    left_out: tuple[
-        tuple[float, float], ...
-    ] = ()  #: from when to when the recording was not looked at
+    #: From when to when the recording was not looked at.
+    left_out: tuple[tuple[float, float], ...] = ()
 
     @property
     def is_found(self) -> bool:

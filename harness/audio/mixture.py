@@ -81,6 +81,7 @@ def _windows(samples: NDArray[np.int16]) -> list[list[_Found]]:
 
 
 def _heard(run: list[_Found], last_window: int) -> Heard:
+    """A run of windows with one mark, whose last window is given by its number."""
     first_window = last_window - len(run) + 1
     end = last_window * _STEP + _FOLDED * PERIOD
     return Heard(
@@ -199,6 +200,7 @@ class _Symbols:
 
 @cache
 def _symbols() -> _Symbols:
+    """Made once: the symbols that occur in marks, and which mark has which."""
     used = {symbol for word in MARKS for symbol in word}
     numbers = {symbol: number for number, symbol in enumerate(sorted(used))}
     waves = np.stack([symbol_waveform(low, high) for low, high in numbers])

@@ -162,6 +162,7 @@ class PromptMatcher:
         return found
 
     def _compare(self, found: list[Matched]) -> None:
+        """Compare the newest hops with every picture, and the samples where a picture fits."""
         likeness = self._likeness()
         best = likeness.argmax(axis=0)
         # A likeness that still grows is taken up with the next chunk, whose first place is this
@@ -196,6 +197,7 @@ class PromptMatcher:
         return likeness
 
     def _correlate(self, template: _Template, begin: int) -> Matched | None:
+        """The prompt, if the samples that begin about there are its own."""
         count = len(template.samples)
         # The newest part may still be on its way, and the oldest forgotten.
         first = max(begin - _SLACK, self._origin)
@@ -250,6 +252,7 @@ class _Template:
 
 @cache
 def _template(name: str) -> _Template:
+    """A prompt with its picture, made once for each."""
     samples = prompt_samples(name)
     bands = _bands(samples)
     picture = (bands - bands.mean(axis=0)).reshape(-1)

@@ -49,15 +49,13 @@ class Figures:
     peak_dbov: float  #: of the largest sample, 0 for full scale
     clipped_share: float  #: of the samples, that stand at full scale
     noise_dbov: float  #: the level that a tenth of the frames lie below
-    snr_db: (
-        float | None
-    )  #: active level over noise, up to 75; None (unknown) when the sound never pauses
+    #: Active level over noise, up to 75; None (unknown) when the sound never pauses.
+    snr_db: float | None
     gaps: tuple[Gap, ...]  #: silences of 40 ms or more inside the sound
     repeats: int  #: frames of 20 ms that are the one before again: losses concealed by repetition
     snr_by_mark_db: float | None  #: by the match of its marks; None without any
-    clock_drift_ppm: (
-        float | None
-    )  #: the sender's clock against the receiver's; None where it cannot be measured
+    #: The sender's clock against the receiver's; None where it cannot be measured.
+    clock_drift_ppm: float | None
 
 
 def figures(audio: NDArray[np.int16], heard: list[Heard]) -> Figures:

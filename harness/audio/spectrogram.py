@@ -108,6 +108,7 @@ def spectrogram_png(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> byte
 
 
 def _span(span: Span, scale: float, wrong: bool) -> str:
+    """A span as a bar above the picture, with a line down through it where it began."""
     x, width = _LEFT + span.began * scale, max(1.0, span.seconds * scale)
     colour = _WRONG if wrong else _COLOURS[span.kind]
     words = span.detail if span.kind == "mark" else f"{span.kind} {span.detail}".strip()

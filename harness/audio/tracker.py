@@ -62,9 +62,8 @@ class Heard:
     decided: float  #: the end of the audio that this is said on
     level_dbov: float
     quality: float  #: correlation with the mark's own waveform over the last 160 ms or since it began, 0…1
-    phase_seconds: float = (
-        0.0  #: of the mark's period at the stream's first sample; moves when clocks or buffers do
-    )
+    #: Of the mark's period at the stream's first sample; moves when clocks or buffers do.
+    phase_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +77,8 @@ class Ended:
 
 
 _SYMBOL_SAMPLES: Final = round(SYMBOL_SECONDS * SAMPLE_RATE)
-_WIDE, _NARROW = (
-    120,
-    4,
-)  # samples of doubt about the phase: from a symbol's first window; from the last confirmation
+#: Samples of doubt about the phase: from a symbol's first window; from the last confirmation.
+_WIDE, _NARROW = 120, 4
 _LEAD_IN: Final = round(LEAD_IN_SECONDS * SAMPLE_RATE)
 _QUIET: Final = 0.1  # of the power that follows
 _BLOCK: Final = 20  # samples, a part of a hop, whose power a symbol's fading hardly changes
@@ -180,10 +177,8 @@ class Tracker:
     ) -> list[Heard | Ended]:
         """Go on by ``hops``, from ``begin`` to ``end``."""
         said: list[Heard | Ended] = []
-        at, left = (
-            ctypes.addressof(hops) + begin * HOP_OCTETS,
-            (len(hops) // HOP_OCTETS if end is None else end) - begin,
-        )
+        at = ctypes.addressof(hops) + begin * HOP_OCTETS
+        left = (len(hops) // HOP_OCTETS if end is None else end) - begin
         while True:
             done = _track(self._at, _TABLES_AT, at, left)
             found = self._state.found
@@ -260,25 +255,25 @@ class Tracker:
         ``window`` is the first sample of its first window, ``received`` the audio from ``begin``
         on. If that is quiet before the point at which marks start, the sequence began there.
         """
-        into = (window + self._phase) % _SYMBOL_SAMPLES
-        first = max(
-            0.0,
-            window
-            + (
-                _SYMBOL_SAMPLES - into if into > _SYMBOL_SAMPLES / 2 else -into if into < HOP else 0
-            ),
-        )
+        first = max(0.0, window + self._to_symbol(window))
         # In the period; just before its end is just before its beginning.
         place = (first + self._phase + HOP) % PERIOD - HOP
         played = first + _LEAD_IN - place
         quiet = round(played) - begin
         if played <= first or begin > window or quiet <= 0:
             return first
-        before, then = (
-            np.square(received[:quiet]).mean(),
-            np.square(received[quiet : quiet + _LEAD_IN]).mean(),
-        )
+        before = np.square(received[:quiet]).mean()
+        then = np.square(received[quiet : quiet + _LEAD_IN]).mean()
         return played if before < _QUIET * then else first
+
+    def _to_symbol(self, window: int) -> float:
+        """From a sequence's first window to the symbol that begins there: the next one, if most of
+        the symbol before it is over.
+        """
+        into = (window + self._phase) % _SYMBOL_SAMPLES
+        if into > _SYMBOL_SAMPLES / 2:
+            return _SYMBOL_SAMPLES - into
+        return -into if into < HOP else 0.0
 
     def _end(self, said: list[Heard | Ended]) -> None:
         """The present mark is not there any more."""

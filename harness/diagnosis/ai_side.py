@@ -35,6 +35,9 @@ _STATUS = re.compile(r"\s*(?:Telephony\s*-\s*|SIP\s+)?([3-6]\d\d)\b", re.I)
 
 
 def derive(scene: Scene) -> None:
+    """The first value recorded of a fact stands: who answered comes first, then what each INVITE
+    shows, the newest first, then what checks of the call's way found.
+    """
     if scene.moment == "access":
         _accepted(scene)
     _who_answered(scene)
@@ -67,6 +70,7 @@ def _routed(scene: Scene) -> None:
 
 
 def _handshakes(scene: Scene) -> None:
+    """Whether the platform began TLS with a stand-in for the AI after the caller placed its call."""
     if scene.call is None:
         return
     for handshake in scene.reported(TlsHandshake, "ai"):
@@ -138,6 +142,7 @@ def _who_answered(scene: Scene) -> None:
 
 
 def _by_landing(scene: Scene, finding: Finding) -> None:
+    """What the check of who answered the call found. Where it passed, the right assistant did."""
     if not finding.failed:
         scene.record("ai.saw", "answered", finding.check)
         return
@@ -204,6 +209,9 @@ def _lost(scene: Scene) -> None:
 
 
 def _of_invite(scene: Scene, seen: CallMessage) -> None:
+    """What an INVITE that came to the AI shows: the number it is for, the trunk it came over, and
+    the media that its SDP describes.
+    """
     invite, trunk = seen.message, scene.trunk
     assert isinstance(invite, Request)
     scene.record("ai.did", _number(scene, number_in(str(invite.uri)) or ""), seen.where)
@@ -225,6 +233,9 @@ def _of_invite(scene: Scene, seen: CallMessage) -> None:
 
 
 def _transport(scene: Scene, trunk: Trunk, seen: CallMessage) -> str:
+    """Whether the INVITE came by the transport, and to the port, of the trunk or of the one that
+    carries the line's calls while it is down.
+    """
     port = seen.local.rpartition(":")[2]
     for each in (trunk, *_failover(scene)):
         # A record may not tell the port.
@@ -261,6 +272,9 @@ def _unheard(scene: Scene) -> None:
 
 
 def _number(scene: Scene, user: str) -> str | None:
+    """Whose number the INVITE is for. Platforms rewrite numbers, so the line's own may come in
+    another form.
+    """
     wanted = scene.line.ai if scene.line else None
     if wanted is None or scene.deployment is None or not user:
         return None
@@ -329,6 +343,9 @@ def _of_records(scene: Scene) -> list[tuple[str, str]]:
 
 
 def _final_responses(scene: Scene) -> None:
+    """What the AI's final responses say. A 401 or 407 is a challenge (RFC 3261 section 22), and a
+    refusal only if the credentials that answer it are refused as well.
+    """
     challenge, where, code = "none", "", 0
     for invite in _attempts(scene):
         final = _refusal(scene, invite)

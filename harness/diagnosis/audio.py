@@ -89,6 +89,7 @@ def derive(scene: Scene) -> None:
 
 
 def _heard_by_each(scene: Scene) -> None:
+    """What each side heard of the other, and for a voice that was not heard, how far it came."""
     for finding in scene.failed("audio.crossed"):  # perhaps beneath the right voice
         role = scene.vantage.made_by(finding)
         if role in _BY_LISTENER:
@@ -178,6 +179,9 @@ def _packets_in(rtp: RtpInFile) -> str:
 
 
 def _heard_in(scene: Scene, call: str, findings: Sequence[Finding]) -> None:
+    """The same of one call: first between caller and AI, then between caller and agent, who talk
+    after a transfer.
+    """
     by_fact: dict[str, list[Finding]] = {
         "audio.to_ai": [],
         "audio.to_caller": [],
@@ -520,6 +524,9 @@ def _marks_heard(scene: Scene, finding: Finding) -> list[MarkHeard]:
 
 
 def _quality(scene: Scene) -> None:
+    """What impairs a voice that is heard: first what checks found, then what the legs' own counters
+    say.
+    """
     heard = {scene.value("audio.to_ai"), scene.value("audio.to_caller")} == {"heard"}
     # A fault that loses every digit, of many packets each, and no voice affects telephone-events
     # alone.

@@ -30,6 +30,9 @@ _BEFORE_THE_ANSWER = ("ringing", "final_response", "audio.early", "prack")
 
 
 def derive(scene: Scene) -> None:
+    """How the call ended comes first: hours, and whether the platform answered by itself, are
+    judged by it.
+    """
     if is_withheld(scene):
         scene.record("caller.withheld", True, "the caller's INVITE asks for privacy (RFC 3323)")
     if scene.line is not None:
@@ -57,6 +60,9 @@ def _declared(scene: Scene, line: Line) -> None:
 
 
 def _final_response(scene: Scene, finding: Finding) -> None:
+    """The status that ended the caller's request, and whether the platform made another one of the
+    AI's.
+    """
     method, code = answered_request(finding), finding.facts.get("code")
     if method == "OPTIONS" and finding.failed:
         scene.record("options.answer", "refused" if code else "none", finding.actual)
@@ -91,6 +97,9 @@ def _asks_for_privacy(invite: Message) -> bool:
 
 
 def _ended(scene: Scene, call: LegStarted) -> None:
+    """How the caller's call ended. A 487 is no refusal if the caller gave up itself (RFC 3261
+    section 9.2).
+    """
     confirmed, ended = scene.state(call.leg, "confirmed"), scene.state(call.leg, "disconnected")
     final = _final_state(scene, call)
     if final is not None and final.code == TERMINATED and _gave_up(scene):
@@ -162,6 +171,9 @@ def _declined(scene: Scene) -> Collection[str]:
 
 
 def _refused(scene: Scene, call: LegStarted, final: CallState) -> None:
+    """With which status the call was refused, whether the AI had said the same, and what the
+    refusal is about.
+    """
     answers = [m.message for m in scene.own if m.received and m.answers("INVITE") == final.code]
     answer = answers[-1] if answers else None
     reported = why.stated(answer)
@@ -259,6 +271,7 @@ def _rang_for(scene: Scene, after: float) -> None:
 
 
 def _whose(scene: Scene, phone: str) -> str:
+    """Which group the agent belongs to whose phone rang."""
     fallback = scene.line.fallback if scene.line else None
     if scene.deployment is None or fallback is None:
         return "an agent"

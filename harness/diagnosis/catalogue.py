@@ -112,13 +112,15 @@ class Condition:
 
     def __str__(self) -> str:
         wanted = " or ".join(worded(value) for value in self.values)
-        return f"{fact_kinds()[self.fact].label}: {'' if self.how == 'is' else 'not '}{wanted}"
+        is_or_not = "" if self.how == "is" else "not "
+        return f"{fact_kinds()[self.fact].label}: {is_or_not}{wanted}"
 
     def answered(self, facts: Facts) -> str:
         """The condition beside the known value, for a reader."""
         fact = facts.get(self.fact)
         if fact is None:
-            return f"{self} – {'nothing shows that' if self.how == 'not shown' else 'not known'}"
+            unknown = "nothing shows that" if self.how == "not shown" else "not known"
+            return f"{self} – {unknown}"
         shown = f" ({', '.join(fact.evidence)})" if fact.evidence else ""
         return f"{self} – it is {worded(fact.value)}{shown}"
 
@@ -143,10 +145,10 @@ class Rule:
     favours: tuple[Condition, ...] = ()
     consequences: tuple[Symptom, ...] = ()
     confidence: Confidence = "certain"  #: when all conditions are known and hold
-    owner: str = (
-        ""  #: whose the cause is, where the rule shows that it is another's than the cause says
-    )
-    issue: str = ""  #: the row of the guide's table, where the cause shows in another way than the cause says
+    #: Whose the cause is, where the rule shows that it is another's than the cause says.
+    owner: str = ""
+    #: The row of the guide's table, where the cause shows in another way than the cause says.
+    issue: str = ""
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -173,9 +175,11 @@ class CauseEntry:
 
     def fix_for(self, code: object) -> str:
         """What to do, where that status was answered."""
-        known = (str(code), f"{str(code)[:1]}xx")
-        more = [fix for codes, fix in self.fix_of.items() if not {*known}.isdisjoint(codes.split())]
-        return " ".join([self.fix, *more[:1]])
+        known = {str(code), f"{str(code)[:1]}xx"}
+        for codes, more in self.fix_of.items():
+            if not known.isdisjoint(codes.split()):
+                return f"{self.fix} {more}"
+        return self.fix
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,13 +209,13 @@ def catalogue(integration: str = "") -> Catalogue:
 
 def causes() -> Mapping[str, CauseEntry]:
     """Every cause by its id: the shared ones, and those of the integrations that are installed."""
-    own = (catalogue(name).causes for name in integrations.names())
-    return dict(catalogue().causes) | {
-        name: entry
-        for found in own
-        for name, entry in found.items()
-        if name not in catalogue().causes
-    }
+    found = dict(catalogue().causes)
+    shared = set(found)
+    for integration in integrations.names():
+        for name, entry in catalogue(integration).causes.items():
+            if name not in shared:
+                found[name] = entry
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,14 +262,14 @@ def cause_text(cause: str, integration: str, facts: Facts | None = None) -> dict
     except SelectionError:
         guide, platform = "", "the platform"
     section = known.sections.get(described.guide, "")
+    title, code = described.title, None
     status = facts.get(described.status) if facts is not None else None
-    if status is not None and not isinstance(status.value, int):
-        status = None
-    answered = "" if status is None else f": {status.answer}"
+    if status is not None and isinstance(status.value, int):
+        title, code = f"{title}: {status.answer}", status.value
     return {
-        "title": f"{described.title}{answered}",
+        "title": title,
         "issue": described.issue,
-        "fix": described.fix_for(status and status.value).format(platform=platform),
+        "fix": described.fix_for(code).format(platform=platform),
         "link": f"{guide}#{section}" if guide and section else guide,
         "owner": described.owner,
     }
@@ -355,11 +359,9 @@ def _add(
     entry = {**entry}
     varied = entry.pop("vary", None)
     with _at(where):
-        rows = (
-            [{}]
-            if varied is None
-            else _named("list to vary by", varied, table("vocabulary")["vary"])
-        )
+        rows: Iterable[Mapping[str, str]] = [{}]
+        if varied is not None:
+            rows = _named("list to vary by", varied, table("vocabulary")["vary"])
         for row in rows:
             name = filled(key, row)
             if name in read_before:
@@ -379,6 +381,7 @@ def _cause(
     status: str = "",
     fix_of: Mapping[str, str] | None = None,
 ) -> CauseEntry:
+    """A cause as a table declares it; each key is a parameter."""
     _require("owner", owner, get_args(Owner))
     _require("kind of place", of, get_args(Of))
     if guide:
@@ -402,6 +405,7 @@ def _fix(text: str) -> str:
 
 
 def _rule(key: str, cause: str, symptoms: Sequence[str], because: str, **more: Any) -> Rule:
+    """A rule as a table declares it, with the conditions of the lists that its ``with`` names."""
     shared = [
         _named("shared conditions", name, table("vocabulary")["conditions"])
         for name in more.pop("with", ())
@@ -423,20 +427,26 @@ def _symptoms(names: Iterable[str]) -> tuple[Symptom, ...]:
 
 
 def _condition(text: str, *, contradicts: bool) -> Condition:
+    """A condition from its text. One that ``contradicts`` is turned round: it names what must not
+    be shown.
+    """
     match = _CONDITION.fullmatch(text)
     if match is None:
         raise TableError(f"{text!r} does not read 'FACT = VALUE' or 'FACT != VALUE'")
     fact, operator, words = match.groups()
     _require("fact", fact, fact_kinds())
     values = [_value(fact, word) for word in _listed(words.split(" | "), "values")]
-    if contradicts and operator == "!=":
+    if not contradicts:
+        return Condition(fact, "is" if operator == "=" else "is not", tuple(values))
+    if operator == "!=":
         values = [value for value in fact_kinds()[fact].values if value not in values]
-    return Condition(
-        fact, "not shown" if contradicts else "is" if operator == "=" else "is not", tuple(values)
-    )
+    return Condition(fact, "not shown", tuple(values))
 
 
 def _value(fact: str, word: str) -> object:
+    """A condition's value: a number is a SIP status where the fact may be one; yes and no are
+    flags.
+    """
     kind = fact_kinds()[fact]
     if kind.status and word.isdigit():
         return int(word)
@@ -462,4 +472,5 @@ def _named(what: str, name: str, known: Mapping[str, Any]) -> Any:
 def _require(what: str, name: object, known: Collection[object]) -> None:
     if name not in known:
         near = difflib.get_close_matches(str(name), [str(each) for each in known], 1)
-        raise TableError(f"no {what} {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
+        did_you_mean = f"; did you mean {near[0]!r}?" if near else ""
+        raise TableError(f"no {what} {name!r}{did_you_mean}")

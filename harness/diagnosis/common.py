@@ -39,12 +39,10 @@ class Judged:
     integration: str = ""
     moment: str = ""
     trunk: str = ""
-    landed: Callable[[], Collection[str]] = (
-        tuple  #: the groups that its calls were seen to land with
-    )
-    reached: Callable[[], bool | None] = lambda: (
-        None
-    )  #: whether its call got to the AI; None if it did not have to
+    #: The groups that its calls were seen to land with.
+    landed: Callable[[], Collection[str]] = tuple
+    #: Whether its call got to the AI; None if it did not have to.
+    reached: Callable[[], bool | None] = lambda: None
 
     @property
     def is_explained(self) -> bool:
@@ -299,6 +297,7 @@ def _by_the_other_forms(case: Judged, cases: Sequence[Judged]) -> tuple[str, str
 
 
 def _is_same_in_e164(case: Judged, other: Judged) -> bool:
+    """Whether the other case is the same call with the number in E.164."""
     if other.axes.get(_FORM) != _E164:
         return False
     if (other.deployment, other.row) != (case.deployment, case.row):
@@ -333,6 +332,7 @@ def _shared(failing: Sequence[Judged], cases: Sequence[Judged], of: Of) -> Itera
 
 
 def _shared_axes(failing: Sequence[Judged], cases: Sequence[Judged]) -> Iterator[str]:
+    """Each axis' value that all failures have, and no case of their rows that passed."""
     tested = {(case.deployment, case.row) for case in failing}
     passed = [case for case in cases if case.passed and (case.deployment, case.row) in tested]
     for axis in dict.fromkeys(axis for case in failing for axis in case.axes):

@@ -19,6 +19,9 @@ UNDER_WAY_S = 0.9
 
 
 def derive(scene: Scene) -> None:
+    """How the AI's side answered a request is asked only where the caller's own request shows that
+    there is something to explain.
+    """
     for finding in scene.failed("answered.acknowledged", role="caller"):
         scene.record("ack.arrived", False, finding.actual)
     for finding in scene.failed("answered.once"):
@@ -79,6 +82,9 @@ def _requests(scene: Scene, messages: Sequence[CallMessage]) -> None:
 
 
 def _outcome(scene: Scene, exchange: Exchange, messages: Sequence[CallMessage]) -> str | None:
+    """What became of a request within the call: ``late`` if its answer came only after a phone had
+    given up waiting; None if it may still be answered.
+    """
     asked, came = exchange.request, exchange.response
     answer = came.message if came else None
     if came is None or not isinstance(answer, Response):

@@ -168,6 +168,7 @@ class _Answer:
             self._causes.setdefault(name, cause)
 
     def diagnosis(self, scene: Scene) -> Diagnosis:
+        """All that was said; for what no rule explains, also what is known that comes nearest."""
         # The causes that evidence shows come first.
         causes = sorted(self._causes.values(), key=_is_guessed)
         ruled_out = [each for each in self._ruled_out.values() if each.cause not in self._causes]
@@ -413,6 +414,9 @@ def _agents_in(scene: Scene, findings: Sequence[Finding]) -> list[str]:
 
 
 def _without_answer(error: Exception, findings: Sequence[Finding]) -> Diagnosis:
+    """A diagnosis that says where the diagnosis itself failed, with the findings that it leaves
+    unexplained.
+    """
     place = traceback.extract_tb(error.__traceback__)[-1]
     words = f"{type(error).__name__}: {error}, in {Path(place.filename).name}, line {place.lineno}"
     fault = f"the diagnosis itself failed, which is a fault of the harness ({words})"

@@ -61,23 +61,25 @@ def fact_kinds() -> Mapping[str, FactKind]:
     """Every declared fact. One with ``vary`` is a family: it is declared for each row of that list,
     as for every role.
     """
-    declared = table("vocabulary")
-    facts = {}
+    varied = table("vocabulary")["vary"]
+    kinds = {}
     for path in sorted(_TABLES.glob("*.toml")):
         for name, entry in table(path.stem).get("fact", {}).items():
-            for row in declared["vary"][entry["vary"]] if "vary" in entry else [{}]:
-                facts[filled(name, row)] = filled(entry, row)
-    kinds = {}
-    for name, entry in facts.items():
-        values = (
-            *expanded(entry.get("values", ()), declared["values"]),
-            *((True, False) if entry.get("flag") else ()),
-        )
-        (observe,) = expanded(
-            [entry["observe"]], {key: [words] for key, words in declared["observe"].items()}
-        )
-        kinds[name] = FactKind(entry["label"], observe, values, entry.get("status", False))
+            rows = varied[entry["vary"]] if "vary" in entry else [{}]
+            for row in rows:
+                kinds[filled(name, row)] = _fact_kind(filled(entry, row))
     return kinds
+
+
+def _fact_kind(entry: Mapping[str, Any]) -> FactKind:
+    declared = table("vocabulary")
+    values: list[object] = list(expanded(entry.get("values", ()), declared["values"]))
+    if entry.get("flag"):
+        values += (True, False)
+    observe = entry["observe"]
+    if observe.startswith("$"):
+        observe = declared["observe"][observe[1:]]
+    return FactKind(entry["label"], observe, tuple(values), entry.get("status", False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,8 @@ class Facts(dict[str, Fact]):
         """
         if value is None or name not in fact_kinds():
             return
-        fact = Fact(name, value, tuple(dict.fromkeys(e for e in evidence if e)), leg)
+        shown_by = dict.fromkeys(line for line in evidence if line)
+        fact = Fact(name, value, tuple(shown_by), leg)
         if leg:
             self.of_legs.setdefault(leg, {}).setdefault(name, fact)
         self.setdefault(name, fact)
@@ -153,7 +156,11 @@ class Facts(dict[str, Fact]):
     def every(self) -> list[Fact]:
         """Each fact of the case, followed by those of legs that show another value."""
         others = [fact for known in self.of_legs.values() for fact in known.values()]
-        return [each for name, fact in self.items() for each in (fact, *_unlike(fact, others))]
+        every = []
+        for fact in self.values():
+            every.append(fact)
+            every += _unlike(fact, others)
+        return every
 
     def value(self, name: str) -> object:
         """The fact's value; None when it is not known."""

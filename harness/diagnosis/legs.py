@@ -40,6 +40,7 @@ _ELSEWHERE = re.compile(r"\bSIP\s*;\s*cause\s*=\s*200\b|elsewhere", re.I)
 
 
 def derive(scene: Scene) -> None:
+    """What depends on other parts' facts comes after what messages show by themselves."""
     roles: tuple[Role, ...] = ("caller", "agent", "ai")
     for role in roles:
         messages = _until_over(scene, scene.messages_of(role))
@@ -64,6 +65,7 @@ def _until_over(scene: Scene, messages: Sequence[CallMessage]) -> list[CallMessa
 
 
 def _dialled(scene: Scene, call: LegStarted) -> None:
+    """The form of the number that the caller dialled."""
     number = number_in(call.remote_uri) or ""
     if re.search(r"\d", number):  # else the caller dialled a name
         form = "E.164" if number.startswith("+") else "another form"
@@ -103,6 +105,7 @@ def _refused_for(role: Role, answer: CallMessage) -> str | None:
 
 
 def _refusal(scene: Scene, role: Role, invite: CallMessage, answer: CallMessage, what: str) -> None:
+    """Record what a phone refused, and which media the INVITE had offered."""
     how = what if what == _AS_ASKED else "by itself"
     leg = answer.leg or answer.phone
     words = f"{answer.phone} refused it {how} with {answer.status}"
@@ -237,6 +240,7 @@ def _answered_elsewhere(scene: Scene) -> None:
 
 
 def _transfer_answered_elsewhere(scene: Scene) -> None:
+    """The first sign counts: what shows an answer is asked before what excludes one."""
     value, record = scene.value, scene.record
     fact = "answered.elsewhere"
     for leg in scene.legs:
@@ -260,6 +264,7 @@ def _transfer_answered_elsewhere(scene: Scene) -> None:
 
 
 def _fallback_answered_elsewhere(scene: Scene) -> None:
+    """A call that the AI did not take was answered by somebody unseen if it was answered at all."""
     end = scene.value("caller.end")
     at_ai = scene.value("ai.saw") in ("answered", "another assistant answered")
     as_if_open = scene.value("hours.treated") == "as if open"

@@ -31,6 +31,7 @@ _ASKED_WITHIN_S = 120.0
 
 
 def derive(scene: Scene) -> None:
+    """These facts come before those of all other parts, which may build on them."""
     _names(scene)
     for kept in _reports(scene, PasswordWithheld, "caller")[-1:]:
         if kept.rule is not None:
@@ -101,6 +102,7 @@ def _options(scene: Scene) -> None:
 
 
 def _declared(scene: Scene) -> None:
+    """What the case and the deployment file say. A stand-in of the harness needs no probe."""
     for fact in ("transport", "authentication"):
         scene.record(fact, scene.axes.get(fact))
     scene.record("integration", scene.case.get("integration"))
@@ -116,6 +118,7 @@ def _declared(scene: Scene) -> None:
 
 
 def _probed(scene: Scene, event: FarEndRecord) -> None:
+    """What a probe found after the failure: at the trunk, at the AI, or by a second call."""
     record, source = event.record, event.source
     if _is_of_second_call(event):
         _of_second_call(scene, event)
@@ -127,6 +130,9 @@ def _probed(scene: Scene, event: FarEndRecord) -> None:
 
 
 def _termination(scene: Scene, event: FarEndRecord) -> None:
+    """What the trunk's port answers. Over UDP, a port refuses by an ICMP error (RFC 1122 section
+    4.1.3.1).
+    """
     reach, transport = event.record.get("reach"), scene.axes.get("transport")
     if reach == "refuses" and transport == "udp":
         scene.record("icmp", "rejected", event.source)
@@ -164,6 +170,9 @@ def _is_of_second_call(event: FarEndRecord) -> bool:
 
 
 def _of_second_call(scene: Scene, event: FarEndRecord) -> None:
+    """What a second call shows that asks for the same with another form of the number, another
+    codec, or by the group's own number.
+    """
     asks = event.record.get("asks")
     if event.record.get("begins"):
         return

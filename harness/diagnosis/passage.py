@@ -27,6 +27,7 @@ _GLADLY = {"x-gladly-caller-id": "header.caller", "x-gladly-routing-selector": "
 
 
 def derive(scene: Scene) -> None:
+    """Each of these compares what one side sent with what arrived at the other."""
     _numbers(scene)
     _numbers_at_the_ai(scene)
     _headers(scene)
@@ -117,6 +118,7 @@ def _lost(sent: Message | None, got: Message | None, has: Callable[[Message], bo
 
 
 def _numbers(scene: Scene) -> None:
+    """Which number the call shows at each end, as checks of From and P-Asserted-Identity found it."""
     for seen in scene.foreign_calls:
         shown = number_in(seen.message.get("From") or "")
         scene.record("calls.foreign", True, f"another call at the AI shows {shown}", seen.where)
@@ -245,6 +247,7 @@ def number_shown(scene: Scene, finding: Finding) -> str | None:
 
 
 def _is_of_the_deployment(scene: Scene, user: str) -> bool:
+    """Whether it is a number of one of the deployment's lines or assistants."""
     if scene.deployment is None:
         return False
     numbers = {did for _, _, did in scene.deployment.all_dids()}
@@ -256,6 +259,7 @@ def _is_of_the_deployment(scene: Scene, user: str) -> bool:
 
 
 def _headers(scene: Scene) -> None:
+    """What became of the headers that were agreed on, at the AI and at agents."""
     for finding in scene.of("header", "header.absent"):
         role, leg = scene.vantage.made_by(finding), finding.subject
         name = str(finding.facts.get("header", ""))
@@ -272,6 +276,9 @@ def _headers(scene: Scene) -> None:
 
 
 def _header(finding: Finding) -> str:
+    """What the check found of a header, against the value that it wants; without one, there should
+    be none.
+    """
     values = [str(value) for value in listed(finding.facts.get("values"))]
     wanted = finding.facts.get("value")
     if len(values) > 1:
@@ -309,6 +316,7 @@ def _sent_on(scene: Scene, name: str, agreed: object) -> None:
 
 
 def _digits(scene: Scene, offer: Message | None, reached: Message | None) -> None:
+    """Whether the digits that were pressed arrived, by the check of DTMF, else by the AI's record."""
     checked = scene.of("dtmf")
     if checked:
         scene.record("digits", digits_arrived(scene), *checked[0].evidence)

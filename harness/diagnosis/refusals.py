@@ -35,9 +35,10 @@ NO_RTP_CAME: Final = "that no RTP came"
 
 @cache
 def _patterns(kind: str) -> Mapping[str, re.Pattern[str]]:
-    return {
-        what: re.compile("|".join(parts), re.I) for what, parts in table("refusals")[kind].items()
-    }
+    patterns = {}
+    for what, parts in table("refusals")[kind].items():
+        patterns[what] = re.compile("|".join(parts), re.I)
+    return patterns
 
 
 def _matches(kind: str, words: str) -> list[str]:
@@ -54,8 +55,11 @@ def about(reason: object) -> str | None:
     they do not say.
     """
     words = str(reason or "")
-    callers = _OR.join(_matches("callers", words))
-    return callers or next(iter(_matches("credentials", words) or _matches("words", words)), None)
+    callers = _matches("callers", words)
+    if callers:
+        return _OR.join(callers)
+    others = _matches("credentials", words) or _matches("words", words)
+    return others[0] if others else None
 
 
 def of_message(answer: Response) -> str | None:
@@ -66,12 +70,11 @@ def of_message(answer: Response) -> str | None:
     for words in (answer.reason, *(warning.text for warning in warned)):
         if (found := about(words)) is not None:
             return found
-    codes = [
-        *(_coded("warnings", warning.code) for warning in warned),
-        _coded("q850", q850(answer)),
-    ]
-    given = next(filter(None, [*codes, *(about(reason.text) for reason in reasons(answer))]), None)
-    return None if given == "the number" and answer.status in _UNKNOWN_NUMBER else given
+    given = [_coded("warnings", warning.code) for warning in warned]
+    given.append(_coded("q850", q850(answer)))
+    given += [about(reason.text) for reason in reasons(answer)]
+    first = next(filter(None, given), None)
+    return None if first == "the number" and answer.status in _UNKNOWN_NUMBER else first
 
 
 def of_refusal(answer: Response) -> str | None:

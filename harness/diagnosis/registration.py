@@ -56,6 +56,9 @@ def _configured(scene: Scene) -> None:
 def _answered(
     scene: Scene, finding: Finding, answers: Sequence[CallMessage], *, messages_seen: bool
 ) -> None:
+    """How a REGISTER was answered, and why it was refused. A status whose message was not seen may
+    be the phone's own.
+    """
     code, reason = finding.facts.get("code"), str(finding.facts.get("reason") or "")
     same = [m.message for m in answers if m.status == code]
     response = same[-1] if same else None
@@ -99,6 +102,9 @@ def _of_503(reason: str, *, messages_seen: bool, is_refused: bool) -> str | None
 
 
 def _registers(scene: Scene, sent: Sequence[CallMessage], answers: Sequence[CallMessage]) -> None:
+    """What the REGISTERs show: whether a challenge was answered (RFC 3261 section 22.2), from which
+    address they came, and as which user.
+    """
     if answers:
         challenged = any(m.is_challenge for m in answers)
         unanswered = challenged and bool(sent) and not any(map(username_in, sent))

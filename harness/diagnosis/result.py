@@ -40,9 +40,8 @@ class Cause:
     rule: str = ""
     because: str = ""
     candidate: bool = False
-    about: Mapping[str, str] = field(
-        default_factory=dict
-    )  #: line, group, trunk and agent, by their names
+    #: Line, group, trunk and agent, by their names.
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,20 +146,21 @@ class Diagnosis:
 
     def to_plain(self) -> DiagnosisDocument:
         """JSON-ready data."""
-        unknown: list[UnknownDocument] = [
-            {"id": UNKNOWN, "cause": self.headline, "settles": self.next_look}
-        ]
         return {
             "headline": self.headline,
-            "causes": unknown
-            if self.is_unknown
-            else [self._cause(index) for index in range(len(self.causes))],
+            "causes": [self._unknown()] if self.is_unknown else self._causes(),
             "ruled_out": [cast(RuledOutDocument, asdict(one)) for one in self.ruled_out],
             "nearest_facts": list(self.nearest_facts),
             "facts": list(self.facts),
             "unexplained": list(self.unexplained),
             "next_look": self.next_look,
         }
+
+    def _unknown(self) -> UnknownDocument:
+        return {"id": UNKNOWN, "cause": self.headline, "settles": self.next_look}
+
+    def _causes(self) -> list[CauseDocument]:
+        return [self._cause(index) for index in range(len(self.causes))]
 
     def _cause(self, index: int) -> CauseDocument:
         one = self.causes[index]
@@ -177,10 +177,8 @@ class Diagnosis:
         """The inverse of :meth:`to_plain`. Raises ``KeyError``, ``TypeError`` for what is no
         diagnosis.
         """
-        require_kinds(
-            cls,
-            {name: plain[name] for name in ("nearest_facts", "facts", "unexplained", "next_look")},
-        )
+        own = ("nearest_facts", "facts", "unexplained", "next_look")
+        require_kinds(cls, {name: plain[name] for name in own})
         return cls(
             causes=tuple(_cause_of(cause) for cause in plain["causes"] if cause["id"] != UNKNOWN),
             ruled_out=tuple(_ruled_out_of(rule) for rule in plain["ruled_out"]),
@@ -192,9 +190,8 @@ class Diagnosis:
 
 
 def _cause_of(plain: Mapping[str, Any]) -> Cause:
-    values = {name: plain[name] for name in Cause.__dataclass_fields__} | {
-        "evidence": tuple(plain["evidence"])
-    }
+    values = {name: plain[name] for name in Cause.__dataclass_fields__}
+    values["evidence"] = tuple(plain["evidence"])
     require_kinds(Cause, values)
     if values["confidence"] not in HEDGES:
         raise KeyError(values["confidence"])
@@ -255,29 +252,37 @@ def _what_decided(
     findings: Sequence[Finding], diagnosis: Diagnosis | None, began: float
 ) -> Iterator[str]:
     """The first findings that did not pass, each once, and the causes."""
-    wrong = {
-        (one.check, one.subject): one
-        for one in reversed(findings)
-        if one.verdict is not Verdict.PASSED
-    }
-    first = sorted(wrong.values(), key=lambda one: one.at)[:3]
+    passed = [one for one in findings if one.verdict is Verdict.PASSED]
+    wrong = [one for one in findings if one.verdict is not Verdict.PASSED]
+    once: dict[tuple[str, str], Finding] = {}
+    for one in reversed(wrong):
+        once[one.check, one.subject] = one
+    first = sorted(once.values(), key=lambda one: one.at)[:3]
     yield from _findings(first, began)
-    passed = sum(one.verdict is Verdict.PASSED for one in findings)
-    more = len(findings) - passed - len(first)
-    yield f"  {f'{more} more did not pass; ' if more else ''}{passed} passed"
+    more = len(wrong) - len(first)
+    not_shown = f"{more} more did not pass; " if more else ""
+    yield f"  {not_shown}{len(passed)} passed"
     if diagnosis is not None:
-        yield from ("", _heading(diagnosis))
-        for number, cause in enumerate(diagnosis.causes[:2], start=1):
-            yield f"  {number}. {cause.guide_issue}: {cause.title}"
-            if number == 1:
-                short = replace(cause, owner="", fix="", link="", evidence=cause.evidence[:2])
-                yield from (f"     {line}" for line in _detail(short))
-        if len(diagnosis.causes) > 2:
-            yield f"  and {len(diagnosis.causes) - 2} more"
-        if diagnosis.unexplained:
-            few = diagnosis.unexplained[:2], diagnosis.nearest_facts[:2]
-            yield from _unexplained(replace(diagnosis, unexplained=few[0], nearest_facts=few[1]))
+        yield from _first_causes(diagnosis)
     yield from ("", "--all shows every check, message, known fact, and rule that was ruled out")
+
+
+def _first_causes(diagnosis: Diagnosis) -> Iterator[str]:
+    yield from ("", _heading(diagnosis))
+    for number, cause in enumerate(diagnosis.causes[:2], start=1):
+        yield f"  {number}. {cause.guide_issue}: {cause.title}"
+        if number == 1:
+            short = replace(cause, owner="", fix="", link="", evidence=cause.evidence[:2])
+            yield from (f"     {line}" for line in _detail(short))
+    if len(diagnosis.causes) > 2:
+        yield f"  and {len(diagnosis.causes) - 2} more"
+    if diagnosis.unexplained:
+        short_of_facts = replace(
+            diagnosis,
+            unexplained=diagnosis.unexplained[:2],
+            nearest_facts=diagnosis.nearest_facts[:2],
+        )
+        yield from _unexplained(short_of_facts)
 
 
 def _to_do(cause: Cause) -> list[str]:
@@ -297,11 +302,12 @@ def _unexplained(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"  would settle it: {diagnosis.next_look}"
 
 
+_SIGNS = {Verdict.PASSED: "✓", Verdict.FAILED: "✗", Verdict.NOT_OBSERVABLE: "?"}
+
+
 def _findings(findings: Sequence[Finding], began: float) -> Iterator[str]:
     for finding in findings:
-        sign = {Verdict.PASSED: "✓", Verdict.FAILED: "✗", Verdict.NOT_OBSERVABLE: "?"}.get(
-            finding.verdict, "!"
-        )
+        sign = _SIGNS.get(finding.verdict, "!")
         shown = f"  [{', '.join(finding.evidence)}]" if finding.evidence else ""
         actual = finding.actual.splitlines()[0] if finding.actual else ""
         yield f"  {sign} {finding.at - began:7.3f} s  {finding.check} of {finding.subject}"
@@ -312,8 +318,9 @@ def _findings(findings: Sequence[Finding], began: float) -> Iterator[str]:
 def _messages(messages: Sequence[tuple[str, SipMessage]], began: float) -> Iterator[str]:
     for number, event in messages:
         arrow = "→" if event.direction == "sent" else "←"
+        ends = f"{event.leg or event.phone} {arrow} {event.remote}"
         first = event.text.splitlines()[0] if event.text else ""
-        yield f"  {number:>5} {event.at - began:7.3f} s  {event.leg or event.phone} {arrow} {event.remote}  {first}"
+        yield f"  {number:>5} {event.at - began:7.3f} s  {ends}  {first}"
 
 
 def _causes(diagnosis: Diagnosis) -> Iterator[str]:
@@ -326,9 +333,11 @@ def _causes(diagnosis: Diagnosis) -> Iterator[str]:
 
 def _detail(cause: Cause) -> Iterator[str]:
     yield f"rule {cause.rule}: {cause.because}"
-    yield f"cause {cause.id}, {cause.confidence}{', a candidate' if cause.candidate else ''}"
+    candidate = ", a candidate" if cause.candidate else ""
+    yield f"cause {cause.id}, {cause.confidence}{candidate}"
     if cause.about:
-        yield f"about: {', '.join(f'{what} {name}' for what, name in cause.about.items())}"
+        about = [f"{what} {name}" for what, name in cause.about.items()]
+        yield f"about: {', '.join(about)}"
     yield from _to_do(cause)
     for line in cause.evidence:
         yield f"shown by: {line}"

@@ -262,6 +262,9 @@ class Scene:
         return [leg for leg in legs if leg.direction == "outgoing" and leg.replaces is None]
 
     def _shows_a_caller(self, invite: CallMessage) -> bool:
+        """Whether one of the headers that name a caller shows the number of a phone that placed a
+        call of the case.
+        """
         phones = self.deployment.phones if self.deployment else {}
         callers = [phones[leg.phone] for leg in self.placed if leg.phone in phones]
         numbers = [phone.number for phone in callers if phone.number]

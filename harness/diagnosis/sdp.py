@@ -20,9 +20,9 @@ _NO_AUDIO: Final = Media("audio", 0, "", ())
 def holds(body: str) -> bool:
     """Whether no audio is sent one way or both (RFC 3264 section 5.1; 0.0.0.0 is RFC 2543's way)."""
     description, audio = _read(body)
-    return (
-        description.direction_of(audio) != "sendrecv" or description.address_of(audio) == "0.0.0.0"
-    )
+    if description.direction_of(audio) != "sendrecv":
+        return True
+    return description.address_of(audio) == "0.0.0.0"
 
 
 def address(body: str) -> str | None:
@@ -75,9 +75,8 @@ def offered(body: str) -> str | None:
         return "no audio"
     if audio.is_secure:
         return "SRTP alone"
-    return (
-        "G.711" if {codec.name.upper() for codec in audio.codecs} & {"PCMU", "PCMA"} else "no G.711"
-    )
+    names = {codec.name.upper() for codec in audio.codecs}
+    return "no G.711" if names.isdisjoint({"PCMU", "PCMA"}) else "G.711"
 
 
 def audio_of(body: str) -> Media | None:

@@ -46,6 +46,7 @@ def _other_source(scene: Scene) -> None:
 
 
 def _responsiveness(scene: Scene) -> None:
+    """How fast the AI responded, by each of the checks that time it."""
     for finding in scene.of(*RESPONSIVENESS):
         if not finding.failed:
             value = "in time"

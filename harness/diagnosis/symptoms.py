@@ -46,6 +46,9 @@ def present(scene: Scene) -> dict[Symptom, list[Finding]]:
 
 
 def _of(scene: Scene, finding: Finding) -> Symptom:
+    """The symptom by the finding's check, unless what is known of the call shows that it is
+    another.
+    """
     value = scene.facts_of(finding).value
     if comes_before_the_answer(finding) and value("answered.first") == PLATFORM:
         return "answered.first"
@@ -59,6 +62,9 @@ def _of(scene: Scene, finding: Finding) -> Symptom:
 
 
 def _by_check(scene: Scene, finding: Finding) -> Symptom:
+    """What a failed check is about. The role that made the finding, and what the row is about, tell
+    cases of one check apart.
+    """
     check, facts = finding.check, finding.facts
     role, moment = scene.vantage.made_by(finding), scene.moment
     if check == "final_response" and answered_request(finding) != "INVITE":
@@ -110,6 +116,7 @@ def _of_header(role: Role, name: str) -> Symptom:
 
 
 def _of_others_who_rang(scene: Scene) -> Symptom:
+    """What it means that people rang who should not have, by what the row is about."""
     if scene.moment in ("transfer", "people"):
         return "transfer"
     if scene.moment == "fallback":

@@ -32,6 +32,9 @@ _PROVISIONAL = "a provisional response alone"
 
 
 def derive(scene: Scene) -> None:
+    """Where the call landed is asked first, then what the AI attempted: the handover is judged by
+    both.
+    """
     _landing(scene)
     _attempted(scene)
     _released(scene)
@@ -143,6 +146,7 @@ def is_unasked(finding: Finding) -> bool:
 
 
 def _landing(scene: Scene) -> None:
+    """Where the call landed, and whether people rang who should not have."""
     others = [f for f in scene.failed("landing.others") if f.facts.get("rang")]
     reported = [f"{f.subject}: {f.actual}" for f in others]
     # The first value recorded stands. Of a fallback, that is that others rang, even if one of the
@@ -218,6 +222,9 @@ def _dialled(scene: Scene) -> None:
 
 
 def _attempted(scene: Scene) -> None:
+    """What the AI attempted: by its messages, by a REFER that reached the caller's phone, and by
+    its record. Messages count before the record.
+    """
     refers = [m for m in scene.sent_by_ai if m.is_request("REFER")]
     onward = [m for m in scene.sent_by_ai if m.begins_dialog]
     named: list[tuple[str | None, str]] = []
@@ -320,6 +327,9 @@ def _is_to_the_trunk(scene: Scene, seen: CallMessage) -> bool | None:
 
 
 def _answer(scene: Scene, request: CallMessage, method: str) -> None:
+    """How the platform answered a REFER or INVITE of the AI. Of several responses the last final
+    one counts; a challenge is answered by a new request (RFC 3261 section 22.3).
+    """
     answers = [m for m in scene.got_by_ai if m.answers(method) and m.is_of(request)]
     finals = [m for m in answers if m.is_final and not m.is_challenge]
     if finals:
@@ -538,6 +548,7 @@ def _referred(refer: CallMessage) -> _Sent:
 
 
 def _topic(scene: Scene, asked: Handover | None, sent: _Sent | None) -> None:
+    """Whether the AI named the topic by which the platform chooses the group."""
     wanted = asked.transfer_topic if asked else None
     if scene.deployment is None or not scene.deployment.groups_of_topic(wanted):
         scene.record("transfer.topic", "none needed")
