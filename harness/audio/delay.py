@@ -72,18 +72,22 @@ def pulses_in(samples: NDArray[np.int16], rate: int = SAMPLE_RATE) -> list[Probe
     if len(audio) < length:
         return []
     # Silence around, so that a peak at either end has neighbours.
-    audio = np.concatenate([np.zeros(_MARGIN, np.float32), audio, np.zeros(_MARGIN, np.float32)])
+    silence = np.zeros(_MARGIN, np.float32)
+    audio = np.concatenate([silence, audio, silence])
     size = 1 << (len(audio) + length - 1).bit_length()
     spectrum = np.fft.rfft(audio, size)
     total = np.concatenate([[0.0], np.cumsum(audio.astype(np.float64) ** 2)])
+    # Over a pulse's length from each sample on; in silence, everything would resemble a pulse.
     energy = np.maximum(total[length:] - total[:-length], length * 32.0**2)
+    norm = np.sqrt(energy)
     found: list[ProbePulse] = []
     for number, template in enumerate(_templates()):
         product = spectrum * np.conj(np.fft.rfft(template, size))
-        likeness = np.fft.irfft(product, size)[: len(energy)] / np.sqrt(energy)
+        likeness = np.fft.irfft(product, size)[: len(energy)] / norm
         for peak in _peaks(likeness):
             at, height = _between(likeness, peak)
-            found.append(ProbePulse(number, (at - _MARGIN) / SAMPLE_RATE, min(height, 1.0)))
+            seconds = (at - _MARGIN) / SAMPLE_RATE
+            found.append(ProbePulse(number, seconds, min(height, 1.0)))
     return sorted(found, key=lambda pulse: pulse.at)
 
 
@@ -151,14 +155,18 @@ def _peaks(likeness: NDArray[np.float64]) -> list[int]:
 
 def _between(likeness: NDArray[np.float64], peak: int) -> tuple[float, float]:
     """The place and height of a peak between the samples, by sinc interpolation."""
-    near = np.arange(max(0, peak - 32), min(len(likeness), peak + 33))
+    first, last = max(0, peak - 32), min(len(likeness), peak + 33)
+    near = np.arange(first, last)
     # On the grid of samples the neighbouring cycle of the carrier may stand higher than the right
     # one.
-    fine = peak + np.arange(-_REACH * _FINER, _REACH * _FINER + 1) / _FINER
-    heights = np.sinc(fine[:, None] - near[None, :]) @ likeness[near]
+    reach = _REACH * _FINER
+    fine = peak + np.arange(-reach, reach + 1) / _FINER
+    weights = np.sinc(fine[:, None] - near[None, :])
+    heights = weights @ likeness[near]
     best = int(heights.argmax())
     if not 0 < best < len(fine) - 1:
         return float(fine[best]), float(heights[best])
+    # The top of the parabola through three steps.
     left, top, right = heights[best - 1 : best + 2]
     bend = left - 2 * top + right
     shift = 0.5 * (left - right) / bend if bend < 0 else 0.0

@@ -222,10 +222,12 @@ def _loudest(loud: NDArray[np.bool_], length: int) -> list[int]:
 
 def _whitened(samples: NDArray[np.int16]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """The sound with every partial of each frame at about one level, and which samples were loud."""
-    padded = np.concatenate([np.zeros(_WINDOW // 2), samples, np.zeros(_WINDOW)]).astype(np.float32)
+    half = np.zeros(_WINDOW // 2)
+    padded = np.concatenate([half, samples, np.zeros(_WINDOW)]).astype(np.float32)
+    # The square root, because each frame is weighted before it is whitened and once more after.
     window = np.sqrt(np.hanning(_WINDOW + 1)[:-1]).astype(np.float32)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP] * window
-    spectra = np.fft.rfft(frames, axis=1)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP]
+    spectra = np.fft.rfft(frames * window, axis=1)
     band = spectra[:, _BAND]
     size = np.abs(band)
     full_scale = _WINDOW * np.sum(window**2) / 2 * 32768.0**2
@@ -236,10 +238,9 @@ def _whitened(samples: NDArray[np.int16]) -> tuple[NDArray[np.float32], NDArray[
     white[:, _BAND] = band / np.maximum(size, 1e-9) ** 0.7 / np.maximum(level, 1e-9)
     white[~audible] = 0
     parts = np.fft.irfft(white, _WINDOW, axis=1).astype(np.float32) * window
-    begin = _WINDOW // 2
-    end = begin + len(samples)
     length = len(padded) + _WINDOW
-    return _overlapped(parts, length)[begin:end], _loud(audible, length)[begin:end]
+    of_samples = slice(len(half), len(half) + len(samples))
+    return _overlapped(parts, length)[of_samples], _loud(audible, length)[of_samples]
 
 
 def _overlapped(parts: NDArray[np.float32], length: int) -> NDArray[np.float32]:

@@ -201,13 +201,17 @@ class _Symbols:
 @cache
 def _symbols() -> _Symbols:
     """Made once: the symbols that occur in marks, and which mark has which."""
-    used = {symbol for word in MARKS for symbol in word}
-    numbers = {symbol: number for number, symbol in enumerate(sorted(used))}
-    waves = np.stack([symbol_waveform(low, high) for low, high in numbers])
+    used = sorted({symbol for word in MARKS for symbol in word})
+    numbers = {symbol: number for number, symbol in enumerate(used)}
     words = np.array([[numbers[symbol] for symbol in word] for word in MARKS])
+    waves = np.stack([symbol_waveform(low, high) for low, high in used])
     energies = np.square(waves).sum(axis=1)
-    norms = np.sqrt(energies[words].sum(axis=1))
-    return _Symbols(np.conj(np.fft.rfft(waves, PERIOD, axis=1)).astype(np.complex64), words, norms)
+    spectra = np.fft.rfft(waves, PERIOD, axis=1)
+    return _Symbols(
+        spectra=np.conj(spectra).astype(np.complex64),
+        words=words,
+        norms=np.sqrt(energies[words].sum(axis=1)),
+    )
 
 
 @lru_cache(maxsize=32)  # 80 kB each: all 512 would be 40 MB in every worker

@@ -223,14 +223,16 @@ def best_match(received: NDArray[np.float32], sought: NDArray[np.float32]) -> tu
     ``sought`` may stick out at either end by up to :data:`_SLACK` samples; what sticks out counts
     as silence.
     """
-    padded = np.concatenate([np.zeros(_SLACK, np.float32), received, np.zeros(_SLACK, np.float32)])
+    silence = np.zeros(_SLACK, np.float32)
+    padded = np.concatenate([silence, received, silence])
     missing = len(sought) - len(padded)
     if missing > 0:
         padded = np.concatenate([padded, np.zeros(missing, np.float32)])
+    places = len(padded) - len(sought) + 1
     size = 1 << (len(padded) - 1).bit_length()
     spectrum = np.fft.rfft(padded, size) * np.conj(np.fft.rfft(sought, size))
-    places = len(padded) - len(sought) + 1
     products = np.fft.irfft(spectrum, size)[:places]
+    # The energy over the length of what is sought, from each place on.
     total = np.concatenate([[0.0], np.cumsum(padded.astype(np.float64) ** 2)])
     energies = total[len(sought) :] - total[: len(total) - len(sought)]
     norm = np.sqrt(np.maximum(energies[:places], 1.0) * float(sought.dot(sought)))

@@ -139,12 +139,14 @@ def _repeats(audio: NDArray[np.int16]) -> int:
     the sample.
     """
     frame = round(FRAME_SECONDS * SAMPLE_RATE)
-    frames = audio[: len(audio) // frame * frame].reshape(-1, frame).astype(np.float32)
+    whole = len(audio) // frame * frame
+    frames = audio[:whole].reshape(-1, frame).astype(np.float32)
     energy = np.einsum("ij,ij->i", frames, frames)
     products = np.einsum("ij,ij->i", frames[1:], frames[:-1])
     norms = np.sqrt(energy[1:] * energy[:-1])
     loud = norms > frame * 100.0**2
-    return int(np.sum(products[loud] > 0.9995 * norms[loud]))
+    is_repeated = products[loud] > 0.9995 * norms[loud]
+    return int(np.sum(is_repeated))
 
 
 def snr_by_mark(samples: NDArray[np.int16], heard: list[Heard]) -> float | None:

@@ -291,11 +291,16 @@ def _was_heard(at: NDArray[np.float64], heard: Sequence[_MarkSpan]) -> NDArray[n
 
 def _phases(audio: NDArray[np.int16], starts: NDArray[np.intp], mark: int) -> NDArray[np.intp]:
     """The phase of the mark in each window of a period."""
-    windows, found = sliding_window_view(audio, PERIOD), []
+    windows = sliding_window_view(audio, PERIOD)
+    conjugate = _spectrum(mark)
+    found = []
     for at in range(0, len(starts), _TOGETHER):
         together = windows[starts[at : at + _TOGETHER]].astype(np.float32)
-        products = np.fft.irfft(np.fft.rfft(together) * _spectrum(mark), PERIOD, axis=1)
-        found.append(-np.abs(products).argmax(axis=1) % PERIOD)
+        spectra = np.fft.rfft(together)
+        # Of all turns of the mark by a sample, the phase is that with the largest product.
+        products = np.fft.irfft(spectra * conjugate, PERIOD, axis=1)
+        turn = np.abs(products).argmax(axis=1)
+        found.append(-turn % PERIOD)
     return np.concatenate(found)
 
 
@@ -371,10 +376,15 @@ def _bursts(stretches: Sequence[_Stretch]) -> list[tuple[_Stretch, _Block]]:
 
 def _runs(stretch: _Stretch, least_db: float) -> Iterator[_Block]:
     """Symbols in a row with more than that away from their tones."""
-    loud = _away_db(stretch, np.arange(len(stretch.at))) > least_db
-    numbers = np.flatnonzero(loud & (stretch.clipped <= _MOST_CLIPPED))
-    is_apart = (np.diff(numbers) > 1) | (np.diff(stretch.at[numbers]) > 1.5 * _SYMBOL)
-    for run in np.split(numbers, np.flatnonzero(is_apart) + 1):
+    every = np.arange(len(stretch.at))
+    is_loud = _away_db(stretch, every) > least_db
+    is_unclipped = stretch.clipped <= _MOST_CLIPPED
+    numbers = np.flatnonzero(is_loud & is_unclipped)
+    # Neither a symbol nor a stretch of time may lie between two of a run.
+    skips_symbol = np.diff(numbers) > 1
+    skips_time = np.diff(stretch.at[numbers]) > 1.5 * _SYMBOL
+    ends = np.flatnonzero(skips_symbol | skips_time)
+    for run in np.split(numbers, ends + 1):
         if len(run) >= _BURST:
             yield run
 
@@ -429,11 +439,16 @@ def _without_a_mark(audio: NDArray[np.int16], marks: Sequence[_MarkSpan]) -> lis
     """Where something sounds that is no mark, in samples, the longest first."""
     sounds = levels(audio) > _SOUND_DBOV
     for _, began, ended in marks:
-        sounds[int(began / FRAME_SECONDS) : math.ceil(ended / FRAME_SECONDS)] = False
+        first = int(began / FRAME_SECONDS)
+        last = math.ceil(ended / FRAME_SECONDS)
+        sounds[first:last] = False
+    # Sound begins and ends in turn.
     changes = np.flatnonzero(np.diff(sounds, prepend=False, append=False))
     edges = changes * round(FRAME_SECONDS * SAMPLE_RATE)
-    runs = [(int(begin), int(end)) for begin, end in edges.reshape(-1, 2)]
-    lasting = [(begin, end) for begin, end in runs if end - begin >= LEAST_S * SAMPLE_RATE]
+    lasting: list[tuple[int, int]] = []
+    for begin, end in edges.reshape(-1, 2).tolist():
+        if end - begin >= LEAST_S * SAMPLE_RATE:
+            lasting.append((begin, end))
     return sorted(lasting, key=lambda run: run[0] - run[1])
 
 
@@ -468,7 +483,7 @@ def _in_recording(fact: Heard, begin: int, stop: int, end: int) -> Heard:
 def _joined(blocks: Sequence[tuple[_Stretch, _Block]]) -> list[_Span]:
     """The parts of the recording that blocks cover."""
     spans: list[_Span] = []
-    for stretch, block in sorted(blocks, key=lambda each: int(each[0].at[each[1][0]])):
+    for stretch, block in sorted(blocks, key=_first_sample):
         begin = int(stretch.at[block[0]]) - _EDGE
         end = int(stretch.at[block[-1]]) + _INNER + _EDGE
         if spans and begin <= spans[-1][1]:
@@ -477,6 +492,11 @@ def _joined(blocks: Sequence[tuple[_Stretch, _Block]]) -> list[_Span]:
         else:
             spans.append((begin, end, {stretch.mark}))
     return spans
+
+
+def _first_sample(each: tuple[_Stretch, _Block]) -> int:
+    stretch, block = each
+    return int(stretch.at[block[0]])
 
 
 def _overlaps(others: Sequence[Heard], stretch: _Stretch, block: _Block) -> bool:

@@ -19,9 +19,11 @@ def levels(samples: NDArray[np.int16]) -> NDArray[np.float64]:
     """The level of each whole 20 ms of 8 kHz samples in dBov, :data:`SILENCE_DBOV` for digital
     silence.
     """
-    frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
+    whole = len(samples) // _FRAME * _FRAME
+    frames = samples[:whole].reshape(-1, _FRAME)
     power = np.var(frames, axis=1, dtype=np.float64) / 32768.0**2
-    dbov: NDArray[np.float64] = 10 * np.log10(np.maximum(power, 10 ** (SILENCE_DBOV / 10)))
+    least = 10 ** (SILENCE_DBOV / 10)
+    dbov: NDArray[np.float64] = 10 * np.log10(np.maximum(power, least))
     return dbov
 
 

@@ -126,15 +126,19 @@ def _span(span: Span, scale: float, wrong: bool) -> str:
 
 def _picture(audio: NDArray[np.int16]) -> NDArray[np.uint8]:
     """(128, columns): 0 for what is faint to 255 for what is loud, high frequencies first."""
-    if len(audio) < _WINDOW:
-        audio = np.concatenate([audio, np.zeros(_WINDOW - len(audio), np.int16)])
-    hop = max(_HOP, -(-(len(audio) - _WINDOW + 1) // _MOST_COLUMNS))
-    windows = np.lib.stride_tricks.sliding_window_view(audio, _WINDOW)[::hop] * _HANN
-    spectrum = np.fft.rfft(windows, axis=1)[:, 1 : _HEIGHT + 1]
+    missing = _WINDOW - len(audio)
+    if missing > 0:
+        audio = np.concatenate([audio, np.zeros(missing, np.int16)])
+    places = len(audio) - _WINDOW + 1
+    hop = max(_HOP, -(-places // _MOST_COLUMNS))
+    windows = np.lib.stride_tricks.sliding_window_view(audio, _WINDOW)[::hop]
+    spectrum = np.fft.rfft(windows * _HANN, axis=1)
+    spectrum = spectrum[:, 1 : _HEIGHT + 1]  # a DC offset is not heard
     power = np.square(spectrum.real) + np.square(spectrum.imag)
     above_floor = 10 * np.log10(power + 1e-12) - _FLOOR_DB
     shade = above_floor * (255 / (_TOP_DB - _FLOOR_DB))
-    return np.clip(shade, 0, 255).astype(np.uint8).T[::-1]
+    columns = np.clip(shade, 0, 255).astype(np.uint8)
+    return columns.T[::-1]
 
 
 def _png(picture: NDArray[np.uint8]) -> bytes:

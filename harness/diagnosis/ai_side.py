@@ -190,19 +190,27 @@ def _lost(scene: Scene) -> None:
     if scene.line is not None and not scene.line.reachable:
         declared = f"the deployment file says so of {scene.line_name}"
         scene.record("ai.lost", "its port does not answer", declared)
-    if scene.value("ai.saw") == "refused":
-        scene.record("ai.lost", "it refused", *scene.shown_by("ai.saw"))
-    elif scene.value("ai.saw") == "rang":
-        scene.record("ai.lost", "it only rang", *scene.shown_by("ai.saw"))
-        if scene.has_stand_in:  # its phone sees every CANCEL
-            given_up = [m.where for m in scene.got_by_ai if m.is_request("CANCEL")]
-            when = "while the case went on" if given_up else "never"
-            scene.record("ai.given_up", when, *given_up[:1])
+    saw, shown_by = scene.value("ai.saw"), scene.shown_by("ai.saw")
+    if saw == "refused":
+        scene.record("ai.lost", "it refused", *shown_by)
+    elif saw == "rang":
+        scene.record("ai.lost", "it only rang", *shown_by)
+    if saw == "rang" and scene.has_stand_in:  # its phone sees every CANCEL
+        _let_go(scene)
     for probe in ("probe.ai", "probe.termination"):
         if scene.value(probe) in ("silent", "refuses"):
             scene.record("ai.lost", "its port does not answer", *scene.shown_by(probe))
     if scene.value("probe.certificate") in ("expired", "wrong name", "untrusted"):
         scene.record("ai.lost", "its certificate is bad", *scene.shown_by("probe.certificate"))
+
+
+def _let_go(scene: Scene) -> None:
+    """Whether the platform gave up its call to the AI, before the harness hung up."""
+    cancels = [m for m in scene.got_by_ai if m.is_request("CANCEL")]
+    if cancels:
+        scene.record("ai.given_up", "while the case went on", cancels[0].where)
+    else:
+        scene.record("ai.given_up", "never")
 
 
 # -- the INVITE that came

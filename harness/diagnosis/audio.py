@@ -430,10 +430,12 @@ def _between_caller_and_agent(scene: Scene, failing: Sequence[Finding]) -> str |
 def _stopped_with_agent(scene: Scene, findings: Sequence[Finding]) -> None:
     """Whether caller or agent heard the other at first and later not, perhaps on another leg."""
     role = scene.vantage.role
-    passed = [f for f in findings if f.verdict is Verdict.PASSED]
-    for failed in (f for f in findings if f.failed):
-        same = [f for f in passed if role(f.listener) == role(failed.listener)]
-        if any(f.at < failed.at for f in same):
+    for failed in findings:
+        if not failed.failed:
+            continue
+        listener = role(failed.listener)
+        before = [f for f in findings if f.at < failed.at and role(f.listener) == listener]
+        if any(f.verdict is Verdict.PASSED for f in before):
             scene.show("agent.stopped", True, failed)
             _stopped_at(scene, failed, "agent.stopped_at")
 
@@ -510,14 +512,17 @@ def _marks_heard(scene: Scene, finding: Finding) -> list[MarkHeard]:
     """The speaker's marks at the listener. Without the AI's side its voice is unknown, and any mark
     counts.
     """
-    voices: set[int | None] = {leg.mark for leg in scene.legs if leg.leg == finding.speaker}
     own = {leg.mark for leg in scene.legs if leg.leg == finding.listener}
+    heard = [e for e in scene.events_of(MarkHeard, finding.listener) if e.mark not in own]
+    if not scene.vantage.sees("ai"):
+        return heard
+    voices: set[int | None] = {leg.mark for leg in scene.legs if leg.leg == finding.speaker}
     name = finding.speaker.removeprefix("assistant ")
     if scene.deployment is not None and name in scene.deployment.assistants:
-        voices |= {scene.deployment.assistants[name].voice} | {reply_to(mark) for mark in own}
-    any_voice = not scene.vantage.sees("ai")
-    heard = [e for e in scene.events_of(MarkHeard, finding.listener) if e.mark not in own]
-    return [e for e in heard if any_voice or e.mark in voices]
+        # The AI says its own mark, or answers the listener's.
+        voices.add(scene.deployment.assistants[name].voice)
+        voices |= {reply_to(mark) for mark in own}
+    return [e for e in heard if e.mark in voices]
 
 
 # -- quality and codecs

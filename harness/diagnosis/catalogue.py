@@ -406,13 +406,14 @@ def _fix(text: str) -> str:
 
 def _rule(key: str, cause: str, symptoms: Sequence[str], because: str, **more: Any) -> Rule:
     """A rule as a table declares it, with the conditions of the lists that its ``with`` names."""
-    shared = [
-        _named("shared conditions", name, table("vocabulary")["conditions"])
-        for name in more.pop("with", ())
-    ]
+    known = table("vocabulary")["conditions"]
+    shared = [_named("shared conditions", name, known) for name in more.pop("with", ())]
     for part in ("needs", "when", "unless", "favours"):
-        texts = [text for one in (*shared, more) for text in one.get(part, ())]
-        more[part] = tuple(_condition(text, contradicts=part == "unless") for text in texts)
+        conditions = []
+        for one in (*shared, more):
+            for text in one.get(part, ()):
+                conditions.append(_condition(text, contradicts=part == "unless"))
+        more[part] = tuple(conditions)
     _require("confidence", more.get("confidence", "certain"), get_args(Confidence))
     _require("owner", more.get("owner", "trunk"), get_args(Owner))
     more["consequences"] = _symptoms(more.get("consequences", ()))

@@ -119,10 +119,16 @@ class Common:
     def plain(self) -> CommonDocument:
         """JSON-ready data."""
         keys = ("id", "title", "issue", "owner", "fix", "link", "confidence")
+        rows = dict.fromkeys(case.row for case in self.failing)
         reported: dict[str, object] = {key: self.cause.get(key, "") for key in keys}
-        reported |= {"failures": len(self.failing), "cases": list(self.cases)}
-        reported |= {"rows": list(dict.fromkeys(case.row for case in self.failing))}
-        reported |= {"where": list(self.where), "because": self.because, "settled": self.settled}
+        reported |= {
+            "failures": len(self.failing),
+            "cases": list(self.cases),
+            "rows": list(rows),
+            "where": list(self.where),
+            "because": self.because,
+            "settled": self.settled,
+        }
         return cast(CommonDocument, reported)
 
 
@@ -335,13 +341,17 @@ def _shared_axes(failing: Sequence[Judged], cases: Sequence[Judged]) -> Iterator
     """Each axis' value that all failures have, and no case of their rows that passed."""
     tested = {(case.deployment, case.row) for case in failing}
     passed = [case for case in cases if case.passed and (case.deployment, case.row) in tested]
-    for axis in dict.fromkeys(axis for case in failing for axis in case.axes):
+    if not passed:
+        return
+    axes = dict.fromkeys(axis for case in failing for axis in case.axes)
+    for axis in axes:
         values = {case.axes.get(axis) for case in failing}
         if axis in _OF_NO_CAUSE or len(values) != 1:
             continue
         (value,) = values
         # A passed case without the axis does not show that the value matters.
-        if passed and all(case.axes.get(axis) not in (None, value) for case in passed):
+        passed_with = {case.axes.get(axis) for case in passed}
+        if passed_with.isdisjoint((None, value)):
             yield f"{axis} {value} only"
 
 

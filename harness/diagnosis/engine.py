@@ -211,12 +211,15 @@ def _by_leg(scene: Scene, findings: Sequence[Finding]) -> list[tuple[Facts, list
 
 def _joined(one: Cause, other: Cause) -> Cause:
     """A cause that two legs show: as sure as the surer of them."""
-    first, second = sorted((one, other), key=lambda cause: list(HEDGES).index(cause.confidence))
+    by_certainty = list(HEDGES)
+    first, second = one, other
+    if by_certainty.index(other.confidence) < by_certainty.index(one.confidence):
+        first, second = other, one
     evidence = tuple(dict.fromkeys(first.evidence + second.evidence))
-    agents = dict.fromkeys(cause.about["agent"] for cause in (one, other) if "agent" in cause.about)
     about = dict(first.about)
+    agents = [cause.about["agent"] for cause in (one, other) if "agent" in cause.about]
     if agents:
-        about["agent"] = " and ".join(agents)
+        about["agent"] = " and ".join(dict.fromkeys(agents))
     return replace(first, evidence=evidence, about=about)
 
 
@@ -350,7 +353,8 @@ class _Inference:
         waiting = Counter[str]()
         for rule in self._of(*unknown):
             asked = [c.fact for c in rule.conditions if c.how == "is" and c.fact not in self._facts]
-            waiting.update(dict.fromkeys((fact_kinds()[fact].observe for fact in asked), 1))
+            looks = [fact_kinds()[fact].observe for fact in asked]
+            waiting.update(dict.fromkeys(looks, 1))  # one look may show several of its facts
         return waiting.most_common()[0][0] if waiting else ""
 
     def nearest(self, unknown: Iterable[Symptom]) -> list[str]:

@@ -63,12 +63,12 @@ def _allows_reliability(invite: Message) -> bool:
 
 
 def _ringing(scene: Scene) -> None:
-    """Whether the AI said that it rings, and the caller got no provisional response."""
+    """Whether the AI said that it rings, and the caller got no provisional response but 100."""
     rang = any(180 <= m.answers("INVITE") < 200 for m in scene.sent_by_ai)
-    reported = any(m.received and 100 < m.answers("INVITE") < 200 for m in scene.own)
-    if rang and not reported:
-        for finding in scene.failed("ringing", role="caller"):
-            scene.record("lost.ringing", True, finding.actual, leg=finding.subject)
+    if not rang or any(m.received and _is_provisional(m) for m in scene.own):
+        return
+    for finding in scene.failed("ringing", role="caller"):
+        scene.record("lost.ringing", True, finding.actual, leg=finding.subject)
 
 
 def _early_media(scene: Scene) -> None:
@@ -264,15 +264,18 @@ def _headers(scene: Scene) -> None:
         role, leg = scene.vantage.made_by(finding), finding.subject
         name = str(finding.facts.get("header", ""))
         value = _header(finding)
-        if role == "ai" and name.lower() in _GLADLY:
-            evidence = (finding.actual, *finding.evidence)
-            scene.record(_GLADLY[name.lower()], value, *evidence, leg=leg)
-        elif role in ("ai", "agent") and finding.failed:
-            wrong = value if value in ("missing", "there more than once") else "another value"
-            words = f"{name}: {finding.actual}"
-            scene.record(f"header.{role}", wrong, words, *finding.evidence, leg=leg)
-            if role == "agent":
-                _sent_on(scene, name, finding.facts.get("value"))
+        gladly = _GLADLY.get(name.lower())
+        if role == "ai" and gladly is not None:
+            scene.record(gladly, value, finding.actual, *finding.evidence, leg=leg)
+            continue
+        if role not in ("ai", "agent") or not finding.failed:
+            continue
+        if value not in ("missing", "there more than once"):
+            value = "another value"
+        words = f"{name}: {finding.actual}"
+        scene.record(f"header.{role}", value, words, *finding.evidence, leg=leg)
+        if role == "agent":
+            _sent_on(scene, name, finding.facts.get("value"))
 
 
 def _header(finding: Finding) -> str:

@@ -265,12 +265,17 @@ class Scene:
         """Whether one of the headers that name a caller shows the number of a phone that placed a
         call of the case.
         """
+        message = invite.message
+        headers = (message.get("From"), *message.get_all("P-Asserted-Identity"))
+        shown = [number_in(value) or "" for value in headers if value]
+        return any(same_number(one, number) for one in shown for number in self._placed_from)
+
+    @cached_property
+    def _placed_from(self) -> list[str]:
+        """The numbers of the phones that placed calls."""
         phones = self.deployment.phones if self.deployment else {}
         callers = [phones[leg.phone] for leg in self.placed if leg.phone in phones]
-        numbers = [phone.number for phone in callers if phone.number]
-        headers = (invite.message.get("From"), *invite.message.get_all("P-Asserted-Identity"))
-        shown = [number_in(value) or "" for value in headers if value]
-        return any(same_number(one, number) for one in shown for number in numbers)
+        return [caller.number for caller in callers if caller.number]
 
     @cached_property
     def records(self) -> list[FarEndRecord]:
