@@ -49,10 +49,10 @@ async def asked(
     first = next((outcome for outcome in outcomes if outcome.response is not None), outcomes[0])
     found = lines(look, probing, place, kind, first)
     for one, outcome in zip(places, outcomes, strict=True):
-        if (
-            outcome is not first
-            and (line := answer_line(look, kind, outcome)).status is not Status.OK
-        ):
+        if outcome is first:
+            continue
+        line = answer_line(look, kind, outcome)
+        if line.status is not Status.OK:
             # calls go to any of the addresses (RFC 3263 section 4.2), so that some will fail
             detail = f"at {one.address}, one of its addresses: {line.detail}"
             fix = f"Calls that go there fail, or go another way late. {line.fix}"
@@ -199,17 +199,18 @@ def codec_line(probing: Probing, place: Target, response: Response) -> ProbeResu
             f"Enable {' and '.join(missing)} there: Synthflow prefers G.711.",
         )
     if missing:
-        return look.warning(
-            f"{said}: no {missing[0]}", f"Enable {missing[0]}, or take it out of axes.codecs."
-        )
+        fix = f"Enable {missing[0]}, or take it out of axes.codecs."
+        return look.warning(f"{said}: no {missing[0]}", fix)
     return look.ok(said)
 
 
 def _codecs_of(sdp: str) -> list[str]:
     """The audio codecs of a session description, in their order."""
     named = dict(re.findall(r"^a=rtpmap:(\d+) ([^/\s]+)", sdp, re.MULTILINE))
-    types = re.search(r"^m=audio \S+ \S+ (.+?)\s*$", sdp, re.MULTILINE)
-    return [named.get(t, _STATIC.get(t, t)).upper() for t in (types[1].split() if types else [])]
+    media = re.search(r"^m=audio \S+ \S+ (.+?)\s*$", sdp, re.MULTILINE)
+    if media is None:
+        return []
+    return [named.get(kind, _STATIC.get(kind, kind)).upper() for kind in media[1].split()]
 
 
 # -- registration
@@ -227,9 +228,9 @@ async def registration_line(
         user, where = owner.aor_user, f"phones.{look.subject}"
         domain = probing.deployment.accounts[owner.account].domain
     username = owner.username or user
-    login = (
-        Login(username, owner.password.get_secret_value(), owner.realm) if owner.password else None
-    )
+    login = None
+    if owner.password:
+        login = Login(username, owner.password.get_secret_value(), owner.realm)
     outcome = await exchange(probing, place, "REGISTER", user, domain, login)
     response = outcome.response
     if response is None:
@@ -261,25 +262,22 @@ async def registration_line(
             fix = f"Check {where}: username and password."
             return look.failed(f"{said}: credentials of {username} refused{realm}", fix)
         case 403:
-            which = (
-                f"these credentials{realm} or this address"
-                if realm
-                else "this address, before any password"
-            )
-            fix = "Check the allowed IPs there" + (" and the password." if realm else ".")
+            if realm:
+                which = f"these credentials{realm} or this address"
+                fix = "Check the allowed IPs there and the password."
+            else:
+                which = "this address, before any password"
+                fix = "Check the allowed IPs there."
             return look.failed(f"{said}: the registrar refuses {which}", fix)
         case 404:
-            return look.failed(
-                f"{said}: it does not know {username}{realm}", f"Check {where}: user or number."
-            )
+            fix = f"Check {where}: user or number."
+            return look.failed(f"{said}: it does not know {username}{realm}", fix)
         case 405 | 501:
-            return look.warning(
-                f"{said}: no registrar", "Set register = false, if the account needs none."
-            )
+            fix = "Set register = false, if the account needs none."
+            return look.warning(f"{said}: no registrar", fix)
         case 423:
-            return look.ok(
-                f"{said}{realm}: it wants a longer interval, which the phones will give it"
-            )
+            longer = "it wants a longer interval, which the phones will give it"
+            return look.ok(f"{said}{realm}: {longer}")
     return look.warning(f"{said}{realm}", "Ask the registrar's operator.")
 
 

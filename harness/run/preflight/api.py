@@ -84,9 +84,8 @@ def _answer(look: Look, answer: HttpResponse, took: float, fix_model: str) -> Pr
         words, fix = _REFUSALS[status]
         return look.failed(f"{said}: {words}", fix)
     if status == 429:
-        after = answer.headers.get(
-            "retry-after", ""
-        )  # seconds, or a date (RFC 9110 section 10.2.3)
+        # seconds, or a date (RFC 9110 section 10.2.3)
+        after = answer.headers.get("retry-after", "")
         wait = f", Retry-After: {after}" if after else ""
         fix = "Wait, or run fewer cases at once: records are read after each call."
         return look.warning(f"{said}: too many requests{wait}", fix)
@@ -105,9 +104,8 @@ def _answer(look: Look, answer: HttpResponse, took: float, fix_model: str) -> Pr
         _calls_of(answer)
     except FarEndError:
         fix = "Check model_id of [assistants], and synthflow.api_base: https://api.synthflow.ai/v2 or a region's."
-        return look.warning(
-            f"{said}: the answer lists no calls, so that no record will be read", fix
-        )
+        unread = "the answer lists no calls, so that no record will be read"
+        return look.warning(f"{said}: {unread}", fix)
     return look.ok(f"{said}, the token is accepted")
 
 
@@ -159,16 +157,16 @@ def _model_line(
     except FarEndError as error:
         return look.warning(str(error), _CHECK_MODEL)
     known = known_spellings(addresses_in_records(deployment))
-    called = {
-        CallRecord("", plain, deployment.region, known=known).number_to
-        for plain in calls
-        if isinstance(plain, dict) and plain.get("model_id") == model
-    }
-    if called & {deployment.assistants[assistant].address for assistant in names}:
+    called = set()
+    for plain in calls:
+        if isinstance(plain, dict) and plain.get("model_id") == model:
+            record = CallRecord("", plain, deployment.region, known=known)
+            called.add(record.number_to)
+    assistants = deployment.assistants
+    if called & {assistants[name].address for name in names}:
         return look.ok("the calls it lists are this assistant's")
-    if others := [
-        assistant for assistant, entry in deployment.assistants.items() if entry.address in called
-    ]:
+    others = [name for name, entry in assistants.items() if entry.address in called]
+    if others:
         return look.warning(f"the calls it lists are those of {', '.join(others)}", _CHECK_MODEL)
     return look.ok("it lists calls" if calls else "it lists none lately")
 
@@ -196,9 +194,8 @@ async def trigger_line(look: Look, probing: Probing, campaign: Campaign) -> Prob
         async with Link(probing, place, trust):
             took = time.monotonic() - began
     except NoLinkError as error:
-        return look.failed(
-            error.detail, "Check campaign.url, the firewall, and the certificate there."
-        )
+        fix = "Check campaign.url, the firewall, and the certificate there."
+        return look.failed(error.detail, fix)
     if odd := _oddity(campaign):
         what, key = odd
         fix = f"Correct campaign.{key}: {{line}} and {{customer}} stand for numbers."
@@ -210,9 +207,9 @@ def _oddity(campaign: Campaign) -> tuple[str, str] | None:
     """What is wrong in a request, and its key: an unknown placeholder, or none for the customer's
     number.
     """
-    sent = {"url": str(campaign.url)} | (
-        {} if campaign.method == "GET" else {"body": campaign.body}
-    )
+    sent = {"url": str(campaign.url)}
+    if campaign.method != "GET":
+        sent["body"] = campaign.body
     for key, text in sent.items():
         for found in _PLACE.findall(text):
             if found not in ("{line}", "{customer}", "{campaign}"):

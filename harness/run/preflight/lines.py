@@ -79,16 +79,14 @@ class ProbeResult:
     detail: str
     row: str = ""
     fix: str = ""
-    source: str = (
-        ""  #: this machine's address that it was looked at from, where it was from several
-    )
+    #: This machine's address that it was looked at from, where it was from several.
+    source: str = ""
 
     @property
     def name(self) -> str:
         """What it is called in a report."""
-        return f"{self.look} {self.subject}".rstrip() + (
-            f" from {self.source}" if self.source else ""
-        )
+        name = f"{self.look} {self.subject}".rstrip()
+        return f"{name} from {self.source}" if self.source else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +178,15 @@ def show(console: Console, report: Report, *, all_lines: bool) -> None:
         f"{line.subject} has no address" for line in report.failed if line.look is ProbeKind.DNS
     )
     for line in sorted(report.lines, key=lambda line: WORST_LAST.index(line.status)):
-        if not all_lines and (
-            line.status is Status.OK or line.detail.startswith(unknown)
-        ):  # the line of the name says it
+        is_said_by_name = line.detail.startswith(unknown)  # the line of the name says it
+        if not all_lines and (line.status is Status.OK or is_said_by_name):
             continue
         found = Text(line.detail)
         if line.fix:
-            found.append("\n").append(f"{line.row}: " if line.row else "", "bold").append(line.fix)
+            found.append("\n")
+            if line.row:
+                found.append(f"{line.row}: ", "bold")
+            found.append(line.fix)
         table.add_row(Text(line.status, _STYLES[line.status]), Text(line.name), found)
     console.rule(Text(f"preflight of {report.deployment}"))
     if table.row_count:

@@ -33,16 +33,19 @@ def number_line(deployment: Deployment, dialled: Collection[str] = ()) -> ProbeR
     """
     look, guard = Look(ProbeKind.NUMBERS), Guard(deployment)
     numbers = sorted(set(numbers_of(deployment)))
-    called = sorted(set(numbers_called(deployment)))
-    reasons = {number: reason for number in called if (reason := guard.refusal(number))}
+    reasons = {}
+    for number in sorted(set(numbers_called(deployment))):
+        if reason := guard.refusal(number):
+            reasons[number] = reason
     for user in sorted(users_called(deployment)):
         if reason := guard.refusal(user, by_others=user not in dialled):
             reasons[user] = reason
-    odd = [
-        n
-        for n in numbers
-        if n not in reasons and not phonenumbers.is_valid_number(phonenumbers.parse(n, None))
-    ]
+    odd = {}
+    for number in numbers:
+        if number in reasons:
+            continue
+        if not phonenumbers.is_valid_number(phonenumbers.parse(number, None)):
+            odd[number] = f"{number} cannot be valid"
     refused = list(_alike(reasons))
     # no row dials a phone's user, so an extension that looks like a short code is harmless
     names = sorted(phone.user for phone in deployment.phones.values() if phone.user)
@@ -55,7 +58,7 @@ def number_line(deployment: Deployment, dialled: Collection[str] = ()) -> ProbeR
         return look.failed("; ".join(refused + emergency), fix)
     if odd:
         fix = "Check them: no numbering plan has them."
-        return look.warning("; ".join(_alike({n: f"{n} cannot be valid" for n in odd})), fix)
+        return look.warning("; ".join(_alike(odd)), fix)
     return look.ok(f"{len(numbers)} numbers, all valid and allowed")
 
 
@@ -79,16 +82,13 @@ def rtp_line(look: Look, account: Account, calls: int) -> ProbeResult:
             return look.failed(f"{address}: {trouble}", f"Correct {where}.bind.")
         return look.ok(f"the system's own choice on {address}")
     first, last = account.rtp_ports
-    free = sum(
-        not _trouble_of_binding(socket.SOCK_DGRAM, address, port) for port in range(first, last + 1)
-    )
+    ports = range(first, last + 1)
+    free = sum(not _trouble_of_binding(socket.SOCK_DGRAM, address, port) for port in ports)
     needed = 2 * calls  # RTP and RTCP
-    said = f"{free} of {last - first + 1} ports {first}–{last} on {address} are free"
+    said = f"{free} of {len(ports)} ports {first}–{last} on {address} are free"
     if free < needed:
-        return look.failed(
-            f"{said}, {needed} are needed",
-            f"Widen {where}.rtp_ports, or end what holds them.",
-        )
+        fix = f"Widen {where}.rtp_ports, or end what holds them."
+        return look.failed(f"{said}, {needed} are needed", fix)
     return look.ok(said)
 
 
@@ -122,20 +122,17 @@ def _trouble_of_binding(kind: socket.SocketKind, address: str, port: int) -> str
     """Why the port cannot be had, empty when it can."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, kind) as trial:
-        if (
-            kind == socket.SOCK_STREAM
-        ):  # connections of an earlier run may linger (TIME_WAIT); a listener may not
+        # connections of an earlier run may linger (TIME_WAIT); a listener may not
+        if kind == socket.SOCK_STREAM:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((address, port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 return "something else listens there"
-            return (
-                "no address of this machine"
-                if error.errno == errno.EADDRNOTAVAIL
-                else str(error.strerror)
-            )
+            if error.errno == errno.EADDRNOTAVAIL:
+                return "no address of this machine"
+            return str(error.strerror)
     return ""
 
 
@@ -158,9 +155,8 @@ def certificate_line(
     """
     fix = f"Name a certificate and its key in {where}, PEM files; the far end has to trust it."
     if pair is None:
-        return look.failed(
-            "certificate or private_key is missing: no TLS connection is set up without them", fix
-        )
+        missing = "certificate or private_key is missing"
+        return look.failed(f"{missing}: no TLS connection is set up without them", fix)
     certificate, key = pair
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -168,20 +164,19 @@ def certificate_line(
         shown = x509.load_pem_x509_certificate(user_files.read(Path(certificate), user_files.PEM))
     except (OSError, ValueError) as error:
         return look.failed(f"{certificate} with {key}: {str(error) or type(error).__name__}", fix)
+    now = datetime.fromtimestamp(at, UTC)
     begins, ends = shown.not_valid_before_utc, shown.not_valid_after_utc
-    if not begins <= datetime.fromtimestamp(at, UTC) <= ends:
-        return look.failed(
-            f"counts from {begins:%Y-%m-%d} until {ends:%Y-%m-%d}", "Renew the certificate."
-        )
     until = f"until {ends:%Y-%m-%d}"
+    if not begins <= now <= ends:
+        return look.failed(f"counts from {begins:%Y-%m-%d} {until}", "Renew the certificate.")
     names = alternative_names_of(shown) or []
-    if strange := [host for host in hosts if not any(matches(host, name) for name in names)]:
-        said = (
-            f"made out to {', '.join(names) or 'no host'}, and the trunk calls {', '.join(strange)}"
-        )
-        return look.warning(
-            said, "A platform that looks at names (RFC 5922) refuses it: have one made out."
-        )
-    if (left := ends - datetime.fromtimestamp(at, UTC)) < SOON:
+    strange = [host for host in hosts if not any(matches(host, name) for name in names)]
+    if strange:
+        made_out_to = ", ".join(names) or "no host"
+        said = f"made out to {made_out_to}, and the trunk calls {', '.join(strange)}"
+        fix = "A platform that looks at names (RFC 5922) refuses it: have one made out."
+        return look.warning(said, fix)
+    left = ends - now
+    if left < SOON:
         return look.warning(f"{until}: {left.days} days left", "Renew the certificate in time.")
     return look.ok(f"with its key, {until}")

@@ -63,9 +63,8 @@ async def host_line(look: Look, probing: Probing, what: str) -> ProbeResult:
     if found.records and (found.of("A") or host not in probing.called_by_phones):
         return look.ok(said)
     if found.trouble:
-        return look.failed(
-            f"it cannot be resolved: {found.trouble}", "Check this machine's DNS servers."
-        )
+        fix = "Check this machine's DNS servers."
+        return look.failed(f"it cannot be resolved: {found.trouble}", fix)
     if found.records:
         fix = f"Give {what} a name with an A record, or an IPv6 address and an IPv6 bind."
         return look.failed(f"{said}: no IPv4, and softphones resolve IPv4 only", fix)
@@ -84,12 +83,10 @@ async def allowlist_line(look: Look, probing: Probing, trunk: Trunk, end: Target
     try:
         found = sorted(await probing.addresses(end))
     except UnresolvedError as error:
-        return look.warning(
-            str(error), "Correct the name, then look again: nothing is known of its addresses."
-        )
-    if unlisted := [
-        address for address in found if not _is_listed(address, trunk.allowed_addresses)
-    ]:
+        fix = "Correct the name, then look again: nothing is known of its addresses."
+        return look.warning(str(error), fix)
+    allowed = trunk.allowed_addresses
+    if unlisted := [address for address in found if not _is_listed(address, allowed)]:
         fix = "Add it to the platform's Allowed IPs, and to the file; ask Synthflow's support for the current list."
         said = f"{end.host} is at {', '.join(unlisted)}, which allowed_addresses does not list"
         return look.failed(said, fix)
@@ -111,37 +108,34 @@ async def service_line(look: Look, probing: Probing, account: Account) -> ProbeR
     """
     service, wanted = SERVICES[account.transport], _NAPTR[account.transport]
     naptr, srv = await probing.ask_dns(account.domain, "NAPTR", f"{service} SRV")
-    if trouble := {answer for answer in (naptr, srv) if isinstance(answer, str)} - {
-        NO_NAME,
-        NO_RECORD,
-    }:
+    trouble = {answer for answer in (naptr, srv) if isinstance(answer, str)}
+    trouble -= {NO_NAME, NO_RECORD}
+    if trouble:
         fix = "Check this machine's DNS servers; the file's host is used."
         return look.warning(f"not known: {', '.join(sorted(trouble))}", fix)
-    services = (
-        []
-        if isinstance(naptr, str)
-        else [record.service.decode("utf-8", "replace") for record in naptr]
-    )
-    # a domain may also have NAPTR of ENUM or RADIUS; RFC 3263 section 4.1 names these, in upper or
-    # lower case
-    offered = [text for text in services if text.upper().startswith(("SIP+", "SIPS+"))]
-    targets = (
-        [] if isinstance(srv, str) else [(str(r.target).rstrip("."), int(r.port)) for r in srv]
-    )
-    named = [f"{host}:{port}" if host else "." for host, port in targets]
-    said = [f"NAPTR {', '.join(offered)}"] * bool(offered) + [
-        f"SRV {service} {', '.join(named)}"
-    ] * bool(named)
+    said = []
+    offered = []
+    if not isinstance(naptr, str):
+        services = [record.service.decode("utf-8", "replace") for record in naptr]
+        # a domain may also have NAPTR of ENUM or RADIUS; RFC 3263 section 4.1 names these, in upper
+        # or lower case
+        offered = [text for text in services if text.upper().startswith(("SIP+", "SIPS+"))]
+    if offered:
+        said.append(f"NAPTR {', '.join(offered)}")
+    targets = []
+    if not isinstance(srv, str):
+        targets = [(str(record.target).rstrip("."), int(record.port)) for record in srv]
+    if targets:
+        named = [f"{host}:{port}" if host else "." for host, port in targets]
+        said.append(f"SRV {service} {', '.join(named)}")
     found = "; ".join(said)
-    if targets and not any(
-        host for host, _ in targets
-    ):  # RFC 2782: "." says that there is no such service
+    has_a_host = any(host for host, _ in targets)
+    if targets and not has_a_host:  # RFC 2782: "." says that there is no such service
         said_so = f"{found}: the domain says that it has no SIP over {account.transport}"
         return look.warning(said_so, "Check the account's transport.")
     if offered and wanted not in [text.upper() for text in offered]:
-        fix = (
-            f"The domain announces no SIP over {account.transport}: check the account's transport."
-        )
+        nothing = f"The domain announces no SIP over {account.transport}"
+        fix = f"{nothing}: check the account's transport."
         return look.warning(f"{found}: nothing for {account.transport}", fix)
     ports = {None, *(port for _, port in targets)}
     if targets and (account.host, account.port) not in targets and account.port not in ports:
@@ -154,6 +148,8 @@ async def service_line(look: Look, probing: Probing, account: Account) -> ProbeR
 
 #: After how many seconds a STUN request is sent again.
 _AGAIN_S = 0.3
+_MAGIC_COOKIE = 0x2112A442  # RFC 8489 section 5
+_XOR_MAPPED_ADDRESS, _IPV4 = 0x0020, 1  # RFC 8489 section 14.2
 
 
 def address_line(probing: Probing, place: Target, outcome: RequestOutcome) -> ProbeResult:
@@ -166,18 +162,14 @@ def address_line(probing: Probing, place: Target, outcome: RequestOutcome) -> Pr
     try:
         via = outcome.response.via
     except SipSyntaxError:
-        return look.warning(
-            "the answer has no readable Via", "The far end breaks RFC 3261 section 8.2.6.2."
-        )
+        fix = "The far end breaks RFC 3261 section 8.2.6.2."
+        return look.warning("the answer has no readable Via", fix)
     here, port = outcome.local
     # RFC 5118 section 4.5: an IPv6 address may stand in brackets there
-    seen, seen_port = (
-        (via.params.get("received") or via.host).strip("[]"),
-        via.params.get("rport") or str(port),
-    )
-    accounts = [
-        a for a in probing.deployment.accounts.values() if probing.account_place(a) == place
-    ]
+    seen = (via.params.get("received") or via.host).strip("[]")
+    seen_port = via.params.get("rport") or str(port)
+    every = probing.deployment.accounts.values()
+    accounts = [account for account in every if probing.account_place(account) == place]
     named = next((account.public_address for account in accounts if account.public_address), None)
     by_stun = any(account.stun_server for account in accounts)
     if named is not None and named != seen and is_address(named):
@@ -185,9 +177,9 @@ def address_line(probing: Probing, place: Target, outcome: RequestOutcome) -> Pr
         return look.failed(f"the far end sees {seen}, but public_address says {named}", fix)
     if seen == here:
         return look.ok(f"{here}, no address translation")
-    translated = f"{here} is seen as {seen}" + (
-        "" if seen_port == str(port) else f", port {port} as {seen_port}"
-    )
+    translated = f"{here} is seen as {seen}"
+    if seen_port != str(port):
+        translated += f", port {port} as {seen_port}"
     if named or by_stun:
         return look.ok(f"{translated}; the phones name {named or 'what STUN tells'}")
     fix = (
@@ -222,11 +214,10 @@ async def stun_line(look: Look, probing: Probing, account: Account) -> ProbeResu
         mapped = await _mapped(transport, received, (address, port), probing.patience)
         # a second port (most servers have 3479) shows whether the mapping depends on the
         # destination
-        other = (
-            await _mapped(transport, received, (address, port + 1), min(0.5, probing.patience))
-            if mapped
-            else None
-        )
+        other = None
+        if mapped:
+            patience = min(0.5, probing.patience)
+            other = await _mapped(transport, received, (address, port + 1), patience)
     finally:
         transport.close()
     if mapped is None:
@@ -237,13 +228,11 @@ async def stun_line(look: Look, probing: Probing, account: Account) -> ProbeResu
             f"{said} to one port, {other[0]}:{other[1]} to another: the mapping depends on the destination",
             "STUN cannot help behind such a router: use public_address with forwarded ports, or a far end with symmetric RTP.",
         )
-    kind = (
-        "one mapping for all destinations"
-        if other
-        else "its second port is silent, so the kind of mapping is unknown"
-    )
-    translation = "no address translation" if mapped == here else kind
-    return look.ok(f"{said}, {translation}")
+    if mapped == here:
+        return look.ok(f"{said}, no address translation")
+    if other:
+        return look.ok(f"{said}, one mapping for all destinations")
+    return look.ok(f"{said}, its second port is silent, so the kind of mapping is unknown")
 
 
 async def _mapped(
@@ -271,7 +260,7 @@ async def _mapped(
 def stun_request() -> tuple[bytes, bytes]:
     """A binding request and its transaction id (RFC 8489 section 5)."""
     transaction = secrets.token_bytes(12)
-    return struct.pack("!HHI", 1, 0, 0x2112A442) + transaction, transaction
+    return struct.pack("!HHI", 1, 0, _MAGIC_COOKIE) + transaction, transaction
 
 
 def stun_address(answer: bytes, transaction: bytes) -> tuple[str, int] | None:
@@ -284,8 +273,10 @@ def stun_address(answer: bytes, transaction: bytes) -> tuple[str, int] | None:
     while len(rest) >= 4:
         kind, length = struct.unpack("!HH", rest[:4])
         value = rest[4 : 4 + length]
-        if kind == 0x0020 and len(value) >= 8 and value[1] == 1:
-            port, address = (int.from_bytes(part, "big") for part in (value[2:4], value[4:8]))
-            return socket.inet_ntoa((address ^ 0x2112A442).to_bytes(4, "big")), port ^ 0x2112
-        rest = rest[4 + (length + 3) // 4 * 4 :]
+        if kind == _XOR_MAPPED_ADDRESS and len(value) >= 8 and value[1] == _IPV4:
+            port = int.from_bytes(value[2:4]) ^ _MAGIC_COOKIE >> 16
+            address = int.from_bytes(value[4:8]) ^ _MAGIC_COOKIE
+            return socket.inet_ntoa(address.to_bytes(4)), port
+        padded = (length + 3) // 4 * 4  # attributes begin at multiples of four (section 14)
+        rest = rest[4 + padded :]
     return None

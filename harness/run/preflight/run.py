@@ -8,10 +8,11 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from inspect import isawaitable
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, NamedTuple, ParamSpec
 
 from harness.deployment import Deployment, Synthflow, from_plain, is_address, to_plain
 from harness.deployment.file import read
@@ -35,9 +36,43 @@ from harness.run.preflight.lines import (
 )
 from harness.witness.ports.probes import Probing, Target, ai_end, termination
 
-#: A :class:`Look`; the function that makes its lines, sooner or later; and the function's other
-#: arguments.
-Probe = tuple[Any, ...]
+_Found = ProbeResult | Iterable[ProbeResult]
+_Arguments = ParamSpec("_Arguments")
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What is looked at, and the function that makes its lines, at once or later."""
+
+    look: Look
+    lines: Callable[[], _Found | Awaitable[_Found]]
+    source: str = ""  #: :attr:`~harness.run.preflight.lines.ProbeResult.source` of its lines
+
+    @classmethod
+    def of(
+        cls,
+        look: Look,
+        lines: Callable[Concatenate[Look, _Arguments], _Found | Awaitable[_Found]],
+        *arguments: _Arguments.args,
+        **named: _Arguments.kwargs,
+    ) -> Probe:
+        """The probe whose lines ``lines`` makes of the look and these arguments."""
+        return cls(look, partial(lines, look, *arguments, **named))
+
+    async def asked(self) -> list[ProbeResult]:
+        """Its lines. A probe that breaks must not hide what the others found."""
+        try:
+            found = self.lines()
+            if isawaitable(found):
+                found = await found
+        except ResourceError:
+            raise
+        except Exception as error:
+            fix = "This probe broke; what it looks at is unknown."
+            look = replace(self.look, row="")
+            return [look.failed(f"{type(error).__name__}: {error}", fix)]
+        lines = [found] if isinstance(found, ProbeResult) else found
+        return [replace(line, source=self.source) for line in lines]
 
 
 def run(deployment: Deployment, asked: Iterable[Case] | None = None, **settings: Any) -> Report:
@@ -67,15 +102,16 @@ def of_file(
     """
     grants = grants or Grants.given()
     environment = grants.environment() if environment is None else environment
-    wanted = {
-        name: where
-        for name, where in variables(path).items()
-        if name in environment or grants.reads(name)
-    }
-    secret_lines = [
-        machine.secret_line(name, where, environment.get(name)) for name, where in wanted.items()
-    ]
-    missing = {name for name in wanted if not environment.get(name)}
+    secret_lines = []
+    missing = set()
+    for name, where in variables(path).items():
+        if name not in environment and not grants.reads(name):
+            continue
+        value = environment.get(name)
+        secret_lines.append(machine.secret_line(name, where, value))
+        if not value:
+            missing.add(name)
+    # a placeholder, so that the file loads and everything else is looked at
     deployment = load(path, {**environment, **dict.fromkeys(missing, "-")}, grants=grants)
     report = run(_without(deployment, missing), **settings)
     return replace(report, lines=(*secret_lines, *report.lines))
@@ -122,26 +158,24 @@ async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[ProbeRe
         *_phones(probing),
         *_http(probing),
     ]
-    found = await asyncio.gather(*(_asked(*probe) for probe in probes))
-    # of extensions alone it matters who dials them, and a plan takes a tenth of a second
-    planned = _cases(deployment) if any(group.user for group in deployment.groups.values()) else ()
-    calls = (call for case in planned for call in calls_of(case, deployment))
-    dialled = {call.number for call in calls if call.by == "the harness"}
-    lines = [machine.number_line(deployment, dialled), *(line for some in found for line in some)]
+    found = await asyncio.gather(*(probe.asked() for probe in probes))
+    lines = [machine.number_line(deployment, _dialled(deployment))]
+    for some in found:
+        lines += some
     return [answers.by_registrar(probing, line) for line in lines]
 
 
-async def _asked(look: Look, lines: Callable[..., Any], *arguments: Any) -> list[ProbeResult]:
-    """The lines of a probe. A probe that breaks must not hide what the others found."""
-    try:
-        found = lines(look, *arguments)
-        found = await found if isawaitable(found) else found
-    except ResourceError:
-        raise
-    except Exception as error:
-        fix = "This probe broke; what it looks at is unknown."
-        return [replace(look, row="").failed(f"{type(error).__name__}: {error}", fix)]
-    return [found] if isinstance(found, ProbeResult) else list(found)
+def _dialled(deployment: Deployment) -> set[str]:
+    """The numbers that harness phones dial; none where the deployment has no extensions: of these
+    alone it matters who dials them, and a plan takes a tenth of a second.
+    """
+    if not any(group.user for group in deployment.groups.values()):
+        return set()
+    dialled = set()
+    for case in _cases(deployment):
+        calls = calls_of(case, deployment)
+        dialled |= {call.number for call in calls if call.by == "the harness"}
+    return dialled
 
 
 def _http(probing: Probing) -> Iterator[Probe]:
@@ -149,9 +183,10 @@ def _http(probing: Probing) -> Iterator[Probe]:
     names = _apis(interfaces)
     for reached in interfaces:
         look = Look(ProbeKind.API, names.get(reached.synthflow, ""))
-        yield look, api.api_lines, replace(probing, deployment=reached)
-    if (started := probing.deployment.campaign) and started.trigger == "http" and started.url:
-        yield Look(ProbeKind.CAMPAIGN), api.trigger_line, probing, started
+        yield Probe.of(look, api.api_lines, replace(probing, deployment=reached))
+    campaign = probing.deployment.campaign
+    if campaign and campaign.trigger == "http" and campaign.url:
+        yield Probe.of(Look(ProbeKind.CAMPAIGN), api.trigger_line, probing, campaign)
 
 
 def _apis(interfaces: Sequence[Deployment]) -> dict[Synthflow | None, str]:
@@ -163,20 +198,20 @@ def _apis(interfaces: Sequence[Deployment]) -> dict[Synthflow | None, str]:
 def _names(probing: Probing) -> Iterator[Probe]:
     for host, what in network.hosts(probing).items():
         row = REGISTRATION if what.endswith("termination") else ""
-        yield Look(ProbeKind.DNS, host, row), network.host_line, probing, what
+        yield Probe.of(Look(ProbeKind.DNS, host, row), network.host_line, probing, what)
     seen = set[tuple[str, str]]()
     for account in probing.deployment.accounts.values():
-        if (
-            account.host
-            and not is_address(account.host)
-            and (account.domain, account.transport) not in seen
-        ):
-            seen.add((account.domain, account.transport))
-            yield Look(ProbeKind.SERVICE, account.domain), network.service_line, probing, account
+        service = account.domain, account.transport
+        if not account.host or is_address(account.host) or service in seen:
+            continue
+        seen.add(service)
+        look = Look(ProbeKind.SERVICE, account.domain)
+        yield Probe.of(look, network.service_line, probing, account)
     for trunk in probing.deployment.trunks:
-        if trunk.allowed_addresses and (end := ai_end(probing.deployment, trunk)):
+        end = ai_end(probing.deployment, trunk)
+        if trunk.allowed_addresses and end:
             look = Look(ProbeKind.ALLOWLIST, trunk.name, REGISTRATION)
-            yield look, network.allowlist_line, probing, trunk, end
+            yield Probe.of(look, network.allowlist_line, probing, trunk, end)
 
 
 def _ports(probing: Probing) -> Iterator[Probe]:
@@ -190,21 +225,17 @@ def _ports(probing: Probing) -> Iterator[Probe]:
         row = REGISTRATION if kind in IN_GUIDE else ""
         if place.transport != "udp":
             look = Look(ProbeKind.PORT, str(place), row)
-            yield look, _seen_from, source, reach.port_lines, probing, place, kind
+            port = Probe.of(look, reach.port_lines, probing, place, kind)
+            yield replace(port, source=source)
         look = Look(ProbeKind.OPTIONS, str(place), row)
-        yield look, _seen_from, source, answers.asked, probing, place, kind, domain
-
-
-async def _seen_from(
-    look: Look,
-    source: str,
-    lines: Callable[..., Awaitable[Sequence[ProbeResult]]],
-    *arguments: Any,
-) -> list[ProbeResult]:
-    return [replace(line, source=source) for line in await lines(look, *arguments)]
+        options = Probe.of(look, answers.asked, probing, place, kind, domain)
+        yield replace(options, source=source)
 
 
 def _wanted(probing: Probing) -> Iterator[tuple[str, Target, str]]:
+    """The kind of each target, the target, and the domain to ask there for; the first of several
+    kinds of a target counts.
+    """
     deployment = probing.deployment
     for place, owners in probing.accounts.items():
         yield "account", place, deployment.accounts[owners[0]].domain
@@ -227,22 +258,18 @@ def _of_the_platform(probing: Probing) -> Iterator[Target]:
     """The platform's address, to which agents' phones send OPTIONS (KEEPALIVE), except those at a
     carrier's telephone.
     """
-    platform, deployment = probing.deployment.platform, probing.deployment
-    agents = [
-        deployment.phones[agent] for group in deployment.groups.values() for agent in group.agents
-    ]
-    for name in sorted({agent.account for agent in agents if agent.number is None}):
+    deployment = probing.deployment
+    host, port = deployment.platform.host, deployment.platform.port
+    if not host or not port:
+        return
+    names = set()
+    for group in deployment.groups.values():
+        agents = [deployment.phones[agent] for agent in group.agents]
+        names |= {agent.account for agent in agents if agent.number is None}
+    for name in sorted(names):
         account = deployment.accounts[name]
-        if platform.host and platform.port:
-            ca_file = account.ca_file or deployment.ca_file
-            yield Target(
-                platform.host,
-                platform.port,
-                account.transport,
-                account.bind,
-                ca_file,
-                account.own_pair,
-            )
+        ca_file = account.ca_file or deployment.ca_file
+        yield Target(host, port, account.transport, account.bind, ca_file, account.own_pair)
 
 
 def _phones(probing: Probing) -> Iterator[Probe]:
@@ -253,42 +280,46 @@ def _phones(probing: Probing) -> Iterator[Probe]:
         if account.register_ and place is not None:
             if phone.bind:
                 place = replace(place, bind=phone.bind)
-            yield (
-                Look(ProbeKind.REGISTRATION, name),
-                answers.registration_line,
-                probing,
-                phone,
-                place,
-            )
+            look = Look(ProbeKind.REGISTRATION, name)
+            yield Probe.of(look, answers.registration_line, probing, phone, place)
     for trunk in deployment.trunks:
-        if trunk.ai == "stand-in" and trunk.username and (place := termination(deployment, trunk)):
+        if trunk.ai != "stand-in" or not trunk.username:
+            continue
+        if place := termination(deployment, trunk):
             look = Look(ProbeKind.REGISTRATION, f"trunk {trunk.name}", REGISTRATION)
-            yield look, answers.registration_line, probing, trunk, place
+            yield Probe.of(look, answers.registration_line, probing, trunk, place)
 
 
 def _machine(probing: Probing) -> Iterator[Probe]:
     deployment, now = probing.deployment, probing.wall_clock()
-    yield Look(ProbeKind.SPEECH, row=AUDIO), machine.speech_lines
+    calls = deployment.limits.concurrent_calls
+    yield Probe.of(Look(ProbeKind.SPEECH, row=AUDIO), machine.speech_lines)
     for name, account in deployment.accounts.items():
-        look = Look(ProbeKind.RTP_PORTS, name, AUDIO)
-        yield look, machine.rtp_line, account, deployment.limits.concurrent_calls
-        if account.own_pair:
+        yield Probe.of(Look(ProbeKind.RTP_PORTS, name, AUDIO), machine.rtp_line, account, calls)
+        if pair := account.own_pair:
             look, where = Look(ProbeKind.OWN_CERTIFICATE, name), f"[accounts.{name}]"
-            yield look, machine.certificate_line, where, account.own_pair, (), now
+            yield Probe.of(look, machine.certificate_line, where, pair, (), now)
         if account.stun_server:
-            yield Look(ProbeKind.STUN, name), network.stun_line, probing, account
-    if bind := deployment.stand_in.bind:
-        stand_ins = [trunk for trunk in deployment.trunks if trunk.ai == "stand-in"]
-        for trunk in {(trunk.port, trunk.transport): trunk for trunk in stand_ins}.values():
-            look = Look(ProbeKind.STAND_IN_PORT, f"{bind}:{trunk.port}/{trunk.transport}")
-            yield look, machine.stand_in_line, bind, trunk
-        if on_tls := [trunk for trunk in stand_ins if trunk.transport == "tls"]:
-            hosts = sorted({trunk.host for trunk in on_tls if trunk.host})
-            look, pair = Look(ProbeKind.STAND_IN_CERTIFICATE), deployment.stand_in.own_pair
-            yield look, machine.certificate_line, "[stand_in]", pair, hosts, now
+            yield Probe.of(Look(ProbeKind.STUN, name), network.stun_line, probing, account)
+    yield from _stand_in(deployment, now)
     for where, address in _own_addresses(deployment):
         look = Look(ProbeKind.STAND_IN_PORT, f"{where} {address}")
-        yield look, machine.address_line, where, address
+        yield Probe.of(look, machine.address_line, where, address)
+
+
+def _stand_in(deployment: Deployment, now: float) -> Iterator[Probe]:
+    """The stand-in's ports, each once, and its certificate where a trunk has TLS."""
+    bind = deployment.stand_in.bind
+    if not bind:
+        return
+    stand_ins = [trunk for trunk in deployment.trunks if trunk.ai == "stand-in"]
+    for trunk in {(trunk.port, trunk.transport): trunk for trunk in stand_ins}.values():
+        look = Look(ProbeKind.STAND_IN_PORT, f"{bind}:{trunk.port}/{trunk.transport}")
+        yield Probe.of(look, machine.stand_in_line, bind, trunk)
+    if on_tls := [trunk for trunk in stand_ins if trunk.transport == "tls"]:
+        hosts = sorted({trunk.host for trunk in on_tls if trunk.host})
+        look, pair = Look(ProbeKind.STAND_IN_CERTIFICATE), deployment.stand_in.own_pair
+        yield Probe.of(look, machine.certificate_line, "[stand_in]", pair, hosts, now)
 
 
 def _own_addresses(deployment: Deployment) -> Iterator[tuple[str, str]]:
@@ -304,11 +335,20 @@ def _own_addresses(deployment: Deployment) -> Iterator[tuple[str, str]]:
 
 # -- what each row needs
 
-#: What a row needs, whose it is, the lines that show it, and why it is unknown without such lines.
-_Need = tuple[str, str, tuple[Name, ...], str]
-
 _UNASKED = "nothing was asked"
 _NOWHERE = "their accounts register nowhere"
+_NO_TERMINATION = "no termination is known"
+
+
+class _Need(NamedTuple):
+    """One need of a case."""
+
+    what: str
+    whose: str
+    names: tuple[Name, ...]  #: of the lines that show it
+    why_unknown: str = _UNASKED  #: without such lines
+
+
 #: The lines on a SIP port.
 _OF_A_PORT = (
     ProbeKind.PORT,
@@ -329,11 +369,11 @@ def needs(
     found: dict[tuple[str, str, str], RowNeed] = {}
     apis = _apis(deployment.interfaces())
     for case in _cases(deployment) if asked is None else asked:
-        for what, whose, names, why in _needs_of_case(case, deployment, apis):
-            if (key := (case.row.id, what, whose)) not in found:
-                status, detail = _worst_of(
-                    [line for line in lines if (line.look, line.subject) in names], why
-                )
+        for need in _needs_of_case(case, deployment, apis):
+            key = case.row.id, need.what, need.whose
+            if key not in found:
+                showing = [line for line in lines if (line.look, line.subject) in need.names]
+                status, detail = _worst_of(showing, need.why_unknown)
                 found[key] = RowNeed(*key, status, detail)
     return tuple(found.values())
 
@@ -349,7 +389,9 @@ def _worst_of(lines: Sequence[ProbeResult], why: str) -> tuple[Status | None, st
     if not lines:
         return None, why
     worst = max(lines, key=lambda line: WORST_LAST.index(line.status))
-    return worst.status, "" if worst.status is Status.OK else f"{worst.name}: {worst.detail}"
+    if worst.status is Status.OK:
+        return worst.status, ""
+    return worst.status, f"{worst.name}: {worst.detail}"
 
 
 def _needs_of_case(
@@ -358,58 +400,41 @@ def _needs_of_case(
     yield from _needs_of_phones(case, deployment)
     trunk = deployment.trunk(case.trunk)
     of = f"trunk {trunk.name}"
+    platform_end = _at(termination(deployment, trunk))
     if trunk.ai == "stand-in":
         here = ProbeKind.STAND_IN_PORT, f"{deployment.stand_in.bind}:{trunk.port}/{trunk.transport}"
-        yield "stand-in's port free", of, (here,), _UNASKED
+        yield _Need("stand-in's port free", of, (here,))
         if trunk.transport == "tls":
-            yield (
-                "stand-in's certificate in order",
-                "",
-                ((ProbeKind.STAND_IN_CERTIFICATE, ""),),
-                _UNASKED,
-            )
-        yield (
-            "platform's end answers",
-            of,
-            _at(termination(deployment, trunk)),
-            "no termination is known",
-        )
+            certificate = ProbeKind.STAND_IN_CERTIFICATE, ""
+            yield _Need("stand-in's certificate in order", "", (certificate,))
+        yield _Need("platform's end answers", of, platform_end, _NO_TERMINATION)
     elif case.row.moment != "people":  # whose calls do not reach it
-        own = deployment.reached_over(case.trunk, case.line).synthflow
-        yield "AI's end answers", of, _at(ai_end(deployment, trunk)), "no host is known"
+        yield _Need("AI's end answers", of, _at(ai_end(deployment, trunk)), "no host is known")
         if _the_ai_calls(case, deployment):
-            yield (
-                "platform's end answers",
-                of,
-                _at(termination(deployment, trunk)),
-                "no termination is known",
-            )
-        yield (
-            "AI's records can be read",
-            "",
-            ((ProbeKind.API, apis.get(own, "")),),
-            "no API is declared: its side is not observed",
-        )
+            yield _Need("platform's end answers", of, platform_end, _NO_TERMINATION)
+        reached = deployment.reached_over(case.trunk, case.line)
+        interface = ProbeKind.API, apis.get(reached.synthflow, "")
+        unobserved = "no API is declared: its side is not observed"
+        yield _Need("AI's records can be read", "", (interface,), unobserved)
     if case.row.moment == "registration" and trunk.ai == "stand-in":
-        yield "credentials taken", of, ((ProbeKind.REGISTRATION, of),), "the trunk has no user name"
+        login = ProbeKind.REGISTRATION, of
+        yield _Need("credentials taken", of, (login,), "the trunk has no user name")
     if case.row.moment == "campaign":
-        yield (
-            "campaign can be started",
-            "",
-            ((ProbeKind.CAMPAIGN, ""),),
-            "somebody has to start it by hand",
-        )
+        start = ProbeKind.CAMPAIGN, ""
+        by_hand = "somebody has to start it by hand"
+        yield _Need("campaign can be started", "", (start,), by_hand)
 
 
 def _the_ai_calls(case: Case, deployment: Deployment) -> bool:
     """Whether the AI itself sends requests to the platform, outside the caller's call: a REFER goes
     within it.
     """
+    if case.row.moment == "registration":
+        return True
+    if not any(call.by == "the AI" for call in calls_of(case, deployment)):
+        return False
     handover = case.handover(deployment)
-    calls = any(call.by == "the AI" for call in calls_of(case, deployment))
-    return case.row.moment == "registration" or (
-        calls and handover is not None and handover.transfer == "warm"
-    )
+    return handover is not None and handover.transfer == "warm"
 
 
 def _needs_of_phones(case: Case, deployment: Deployment) -> Iterator[_Need]:
@@ -418,13 +443,13 @@ def _needs_of_phones(case: Case, deployment: Deployment) -> Iterator[_Need]:
     if case.row.moment == "campaign":
         callers.add(deployment.customer)
     if callers:
-        yield "callers registered", "", _accounts(callers), _NOWHERE
+        yield _Need("callers registered", "", _accounts(callers), _NOWHERE)
     for name in dict.fromkeys(landing_groups(case, deployment)):
-        group = deployment.groups[name]
+        group, whose = deployment.groups[name], f"group {name}"
         if deployment.is_reported(name):
-            yield "platform's report", f"group {name}", (), "it is read after a call"
+            yield _Need("platform's report", whose, (), "it is read after a call")
         elif not group.empty:
-            yield "agents registered", f"group {name}", _accounts(group.present), _UNASKED
+            yield _Need("agents registered", whose, _accounts(group.present))
 
 
 def _accounts(phones: Iterable[str]) -> tuple[Name, ...]:
