@@ -56,9 +56,10 @@ def zipped(directory: Path, which: str) -> Path:
     with Scratch() as scratch:
         home = scratch.path / "bundle"
         home.mkdir()
-        copies = [
-            _masked_copy(case, home / CASES / mask_name(case.directory.name)) for case in chosen
-        ]
+        copies = []
+        for case in chosen:
+            target = home / CASES / mask_name(case.directory.name)
+            copies.append(_masked_copy(case, target))
         _write_report(home / "report.html", run, copies, whole=which == ALL)
         whole_file.write(home / "README.txt", _README)
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -81,53 +82,53 @@ def _write_report(
     made_of = {name: mask_text(command) for name, command in run.end.made_of.items()}
     end = replace(run.end, command=command, made_of=made_of)
     if whole:
-        masked = replace(
-            run, planned=[mask_plain(case) for case in run.planned], end=end, attempts=copies
-        )
+        planned = [mask_plain(case) for case in run.planned]
+        masked = replace(run, planned=planned, end=end, attempts=copies)
         summary = summarise(run)
         for words in _WORDS:
             setattr(summary, words, mask_plain(getattr(summary, words)))
     else:
+        planned = [case.case for case in copies]
         scope = replace(run.scope, deployments=())
         alone = replace(end, workers=0, wall_s=0.0, interrupted="", broke=())
-        masked = replace(
-            run, planned=[case.case for case in copies], end=alone, scope=scope, attempts=copies
-        )
+        masked = replace(run, planned=planned, end=alone, scope=scope, attempts=copies)
         summary = summarise(masked)
     html.write(path, masked, summary)
 
 
 def _chosen(cases: Sequence[CaseEvidence], which: str, run: Path) -> list[CaseEvidence]:
-    found = [case for case in cases if which in (ALL, case.id, case.directory.name)]
-    found = found or [case for case in cases if which in case.id or which in case.directory.name]
+    if which == ALL and cases:
+        return list(cases)
+    exact = [case for case in cases if which in (case.id, case.directory.name)]
+    found = exact or [case for case in cases if which in case.id or which in case.directory.name]
     if not found:
         raise MistakeError(
             f"--zip {which}: no case of {run}; allowed: all, or a case's id or a part of it"
         )
-    if which != ALL and len(found) > 1:
-        by_site = len({case.id for case in found}) < len(found)
-        names = ", ".join(case.directory.name if by_site else case.id for case in found[:8])
+    if len(found) > 1:
+        ids = [case.id for case in found]
+        if len(set(ids)) < len(ids):  # several sites ran one case: its directory says which
+            ids = [case.directory.name for case in found]
         raise MistakeError(
-            f"--zip {which}: more than one case is meant; allowed: all, or one of {names}"
+            f"--zip {which}: more than one case is meant; allowed: all, or one of {', '.join(ids[:8])}"
         )
     return found
 
 
 def _masked_copy(case: CaseEvidence, target: Path) -> CaseEvidence:
     target.mkdir(parents=True)
-    for file in (
-        path for path in case.directory.rglob("*") if path.is_file() and path.name != pcap.CAPTURE
-    ):
+    for file in case.directory.rglob("*"):
+        if not file.is_file() or file.name == pcap.CAPTURE:  # which is made of the masked case
+            continue
         copy = target / mask_name(str(file.relative_to(case.directory)))
         copy.parent.mkdir(parents=True, exist_ok=True)
         if file.name == EVENTS:
             whole_file.write(copy, "".join(_masked_lines(file)))
         elif file.name in (CASE, ADDED):
-            whole_file.write(copy, json.dumps(mask_plain(json_file.read(file)), indent=1))
+            plain = mask_plain(json_file.read(file))
+            whole_file.write(copy, json.dumps(plain, indent=1))
         elif file.suffix in _TEXTS:
-            whole_file.write(
-                copy, mask_text(user_files.read_text(file, user_files.EVIDENCE, "replace"))
-            )
+            whole_file.write(copy, mask_text(_text(file)))
         else:
             shutil.copyfile(file, copy)
     masked = CaseEvidence.read(target)
@@ -136,24 +137,25 @@ def _masked_copy(case: CaseEvidence, target: Path) -> CaseEvidence:
     return masked
 
 
+def _text(file: Path) -> str:
+    return user_files.read_text(file, user_files.EVIDENCE, "replace")
+
+
 def _masked_lines(file: Path) -> Iterable[str]:
-    for line in user_files.read_text(file, user_files.EVIDENCE, "replace").splitlines():
+    for line in _text(file).splitlines():
         try:
             plain = json.loads(line)
-            recorded = plain.get("event", {}).get("kind") == "Recorded"
-            if recorded:
-                event = plain["event"]
-                event |= {
-                    key: mask_name(event[key]) for key in ("path", "sent_path") if event.get(key)
-                }
-        except (
-            ValueError,
-            TypeError,
-            AttributeError,
-            RecursionError,
-        ):  # half a line of a worker that died, or another's
+            event = plain.get("event", {})
+            is_recorded = event.get("kind") == "Recorded"
+            if is_recorded:  # its paths are masked as the names of the copies are
+                for key in ("path", "sent_path"):
+                    if event.get(key):
+                        event[key] = mask_name(event[key])
+        # half a line of a worker that died, or another's
+        except (ValueError, TypeError, AttributeError, RecursionError):
             continue
-        yield json.dumps(plain if recorded else mask_plain(plain), separators=(",", ":")) + "\n"
+        masked = plain if is_recorded else mask_plain(plain)
+        yield json.dumps(masked, separators=(",", ":")) + "\n"
 
 
 def table(directory: Path) -> Path:
@@ -166,13 +168,14 @@ def table(directory: Path) -> Path:
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()
     for cells in (*map(_cells, run.cases), *map(_cells_of_absent, run.absent)):
-        writer.writerow(
-            {name: defused(mask_text(printable(str(value or "")))) for name, value in cells.items()}
-        )
-    whole_file.write(
-        path, text.getvalue().encode("utf-8-sig")
-    )  # spreadsheets recognise UTF-8 by its mark alone
+        writer.writerow({name: _shown(value) for name, value in cells.items()})
+    # spreadsheets recognise UTF-8 by its mark alone
+    whole_file.write(path, text.getvalue().encode("utf-8-sig"))
     return path
+
+
+def _shown(value: object) -> str:
+    return defused(mask_text(printable(str(value or ""))))
 
 
 def defused(cell: str) -> str:

@@ -8,6 +8,7 @@ the difference between failed and not observable.
 
 from __future__ import annotations
 
+import itertools
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -41,15 +42,21 @@ def write(path: Path, run: RunEvidence) -> None:
         suites.setdefault(_title(case), []).append(element)
     root = ET.Element("testsuites", name="call verification")
     for name, elements in suites.items():
-        suite = ET.SubElement(root, "testsuite", name=printable(name))
-        _count(suite, elements)
-        suite.set("skipped", "0")  # a case that means nothing is left out of the matrix
-        if name in began:
-            moment = datetime.fromtimestamp(began[name], UTC)
-            suite.set("timestamp", moment.isoformat(timespec="seconds"))
-        suite.extend(elements)
-    _count(root, [element for elements in suites.values() for element in elements])
+        root.append(_suite(name, elements, began.get(name)))
+    _count(root, list(itertools.chain.from_iterable(suites.values())))
     whole_file.write(path, ET.tostring(root, encoding="utf-8", xml_declaration=True))
+
+
+def _suite(name: str, elements: Sequence[ET.Element], began: float | None) -> ET.Element:
+    """One integration's cases; ``began`` is None if none of them left evidence."""
+    suite = ET.Element("testsuite", name=printable(name))
+    _count(suite, elements)
+    suite.set("skipped", "0")  # a case that means nothing is left out of the matrix
+    if began is not None:
+        moment = datetime.fromtimestamp(began, UTC)
+        suite.set("timestamp", moment.isoformat(timespec="seconds"))
+    suite.extend(elements)
+    return suite
 
 
 def _count(suite: ET.Element, elements: Sequence[ET.Element]) -> None:
@@ -58,8 +65,10 @@ def _count(suite: ET.Element, elements: Sequence[ET.Element]) -> None:
     """
     suite.set("tests", str(len(elements)))
     for key, tag in (("failures", "failure"), ("errors", "error")):
-        suite.set(key, str(sum(element.find(tag) is not None for element in elements)))
-    suite.set("time", f"{sum(float(element.get('time', '0')) for element in elements):.3f}")
+        having = [element for element in elements if element.find(tag) is not None]
+        suite.set(key, str(len(having)))
+    seconds = sum(float(element.get("time", "0")) for element in elements)
+    suite.set("time", f"{seconds:.3f}")
 
 
 def _title(case: PlainCase) -> str:
@@ -79,7 +88,8 @@ def _element(case: PlainCase, name: str, seconds: float) -> ET.Element:
 def _case(evidence: CaseEvidence, name: str) -> ET.Element:
     element = _element(evidence.case, name, evidence.wall_s)
     if not evidence.passed:
-        _problem(element, evidence.conclusion, evidence.headline).text = printable(_why(evidence))
+        problem = _problem(element, evidence.conclusion, evidence.headline)
+        problem.text = printable(_why(evidence))
     lines = [f"{name}: {value}" for name, value in _facts(evidence).items() if value]
     lines += [f"{finding.verdict}: {finding}" for finding in evidence.findings]
     ET.SubElement(element, "system-out").text = printable("\n".join(lines))
@@ -100,7 +110,9 @@ def _facts(evidence: CaseEvidence) -> dict[str, str]:
     return {
         "row": evidence.row,
         "integration": _title(case),
-        **{key: text_of(case, key) for key in ("deployment", "site", "source")},
+        "deployment": evidence.deployment,
+        "site": evidence.site,
+        "source": text_of(case, "source"),
         **labels(evidence),
         "verdict": str(evidence.verdict),
         "strength": in_words(evidence.strength),

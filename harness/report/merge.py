@@ -4,10 +4,11 @@ counted twice.
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from harness.report.run_directory import (
     ALLURE,
     CASES,
     PREFLIGHT,
+    AddedFile,
     RunEnd,
     create,
     read_planned,
@@ -44,7 +46,8 @@ def merge(runs: Sequence[Path], reports: Path) -> Path:
     A case that a site ran in two of them has two attempts; the later one counts. Raises
     :class:`MistakeError` when they are not of one deployment file.
     """
-    parts = [_Part.read(run) for run in {run.resolve(): None for run in runs}]
+    each_once = dict.fromkeys(run.resolve() for run in runs)
+    parts = [_Part.read(run) for run in each_once]
     scope = _scope([part.scope for part in parts if part.scope])
     target = create(reports.resolve())
     copied: set[_Identity] = set()
@@ -53,17 +56,17 @@ def merge(runs: Sequence[Path], reports: Path) -> Path:
             _copy_case(case, plain, target, copied)
     if scope:
         scopes.write(target, scope)
-    if added := {one["sha256"]: one for part in parts for one in read_witnesses(part.run)}:
+    added: dict[str, AddedFile] = {}
+    preflight: list[Any] = []
+    planned: dict[CaseKey, PlainCase] = {}
+    for part in parts:
+        added |= {file["sha256"]: file for file in read_witnesses(part.run)}
+        preflight += _preflight(part.run)
+        planned |= {key_of(case): case for case in part.planned}
+    if added:
         witnesses.write(target, added.values())
-    looked = [line for part in parts for line in _preflight(part.run)]
-    whole_file.write(target / PREFLIGHT, json.dumps(looked, indent=1) + "\n")
-    planned = {key_of(case): case for part in parts for case in part.planned}
-    in_order = sorted(parts, key=lambda part: part.began)
-    began = {key_of(plain): part.began for part in in_order for plain in part.reported.values()}
-    ends = [
-        (part.run.name, part.began, replace(part.end, broke=part.broke(began))) for part in parts
-    ]
-    write_end(target, list(planned.values()), _end(ends, target / ALLURE))
+    whole_file.write(target / PREFLIGHT, json.dumps(preflight, indent=1) + "\n")
+    write_end(target, list(planned.values()), _end(parts, target / ALLURE))
     return target
 
 
@@ -95,8 +98,11 @@ class _Part:
         """
         if self.end.interrupted:
             return self.end.broke
-        lost = (case for case in self.planned if began.get(key_of(case), self.began) < self.began)
-        return *self.end.broke, *(f"{self.run.name}: {case.get('id')} was not run" for case in lost)
+        broke = list(self.end.broke)
+        for case in self.planned:
+            if began.get(key_of(case), self.began) < self.began:
+                broke.append(f"{self.run.name}: {case.get('id')} was not run")
+        return tuple(broke)
 
 
 def _read_case(case: Path) -> PlainCase:
@@ -110,42 +116,49 @@ def _copy_case(case: Path, plain: PlainCase, target: Path, copied: set[_Identity
     """Copy a case's directory, unless it is one that was copied already."""
     identity = (*key_of(plain), plain.get("began_wall", 0.0), plain.get("pid", 0))
     if identity not in copied:
-        name = case.parent.name
-        free = (
-            target / CASES / (f"{name}~{number}" if number else name)
-            for number in range(len(copied) + 1)
-        )
-        chosen = next(path for path in free if not path.exists())
-        shutil.copytree(case.parent, chosen, symlinks=True)
+        shutil.copytree(case.parent, _free(target / CASES, case.parent.name), symlinks=True)
         copied.add(identity)
+
+
+def _free(folder: Path, name: str) -> Path:
+    """The first of NAME, NAME~1, NAME~2, … that the folder does not have yet."""
+    chosen, number = folder / name, 0
+    while chosen.exists():
+        number += 1
+        chosen = folder / f"{name}~{number}"
+    return chosen
 
 
 def _preflight(run: Path) -> list[Any]:
     try:
         return list(json_file.read(run / PREFLIGHT))
     except (OSError, ValueError, TypeError):
-        return [
-            {
-                "deployment": run.name,
-                "lines": [{"name": "preflight", "status": "not run", "detail": "", "fix": ""}],
-            }
-        ]
+        line = {"name": "preflight", "status": "not run", "detail": "", "fix": ""}
+        return [{"deployment": run.name, "lines": [line]}]
 
 
-def _end(known: Sequence[tuple[str, float, RunEnd]], allure_results: Path) -> RunEnd:
-    """The end of all of them; of each its name, when it began, and its own end."""
-    ends = [end for _, _, end in known]
+def _end(parts: Sequence[_Part], allure_results: Path) -> RunEnd:
+    """The end of all of them."""
+    last_began: dict[CaseKey, float] = {}
+    for part in sorted(parts, key=lambda part: part.began):
+        for plain in part.reported.values():
+            last_began[key_of(plain)] = part.began
     made_of: dict[str, str] = {}
-    for name, _, end in known:  # one that was merged itself was made of others
-        made_of |= end.made_of or {name: end.command}
-    workers, wall_s = _at_work(
-        [(began, began + end.wall_s, end.workers) for _, began, end in known]
-    )
+    spans = []
+    broke: list[str] = []
+    for part in parts:
+        end = part.end
+        # one that was merged itself was made of others
+        made_of |= end.made_of or {part.run.name: end.command}
+        spans.append((part.began, part.began + end.wall_s, end.workers))
+        broke += part.broke(last_began)
+    workers, wall_s = _at_work(spans)
+    interrupted = [part.end.interrupted for part in parts if part.end.interrupted]
     return RunEnd(
         workers=workers,
         wall_s=wall_s,
-        interrupted="; ".join(dict.fromkeys(end.interrupted for end in ends if end.interrupted)),
-        broke=tuple(dict.fromkeys(line for end in ends for line in end.broke)),
+        interrupted="; ".join(dict.fromkeys(interrupted)),
+        broke=tuple(dict.fromkeys(broke)),
         allure_results=allure_results,
         command=" + ".join(made_of),
         made_of=made_of,
@@ -156,15 +169,15 @@ def _at_work(spans: Sequence[tuple[float, float, int]]) -> tuple[int, float]:
     """How many workers there were at once, and for how many seconds any were: runs after one
     another, or beside each other.
     """
-    changes = sorted(
-        (at, change)
-        for began, ended, workers in spans
-        for at, change in ((began, workers), (ended, -workers))
-    )
+    changes = []
+    for began, ended, workers in spans:
+        changes += [(began, workers), (ended, -workers)]
     most, seconds, now, since = 0, 0.0, 0, 0.0
-    for at, change in changes:
-        seconds += at - since if now else 0.0
-        now, since = now + change, at
+    for at, change in sorted(changes):
+        if now:
+            seconds += at - since
+        now += change
+        since = at
         most = max(most, now)
     return most, seconds
 
@@ -175,7 +188,9 @@ def _scope(scopes_found: Sequence[Scope]) -> Scope | None:
         return None
     deployments: dict[tuple[str, str], DeploymentScope] = {}
     hashes: dict[str, str] = {}
+    required: dict[str, Any] = {}
     for scope in scopes_found:
+        required |= scope.required
         for one in scope.deployments:
             if hashes.setdefault(one.name, one.hash) != one.hash:
                 raise MistakeError(
@@ -188,7 +203,7 @@ def _scope(scopes_found: Sequence[Scope]) -> Scope | None:
         options=_options([scope.options for scope in scopes_found]),
         command=" + ".join(dict.fromkeys(scope.command for scope in scopes_found)),
         deployments=tuple(deployments.values()),
-        required={case: kinds for scope in scopes_found for case, kinds in scope.required.items()},
+        required=required,
         versions=versions_together(scope.versions for scope in scopes_found),
     )
 
@@ -198,21 +213,23 @@ def _options(every: Sequence[Mapping[str, Any]]) -> Options:
     put down none of that name.
     """
     found: dict[str, Any] = {}
-    for name in dict.fromkeys(name for options in every for name in options):
+    for name in dict.fromkeys(itertools.chain.from_iterable(every)):
         values = [options[name] for options in every if name in options]
         of_all = len(values) == len(every) and all(values)
         if all(isinstance(value, list) for value in values):
             # an empty list is no limit, and so is a limit that not every run had
             taken = values if of_all or name in _NO_LIMITS else []
-            found[name] = list(dict.fromkeys(item for value in taken for item in value))
+            found[name] = list(dict.fromkeys(itertools.chain.from_iterable(taken)))
         elif name == "keyword":  # an expression of pytest's; it is a limit as well
             found[name] = " or ".join(dict.fromkeys(map(str, values))) if of_all else ""
         elif all(value == values[0] for value in values):
             found[name] = values[0]
         else:
-            found[name] = ", ".join(
-                dict.fromkeys(
-                    {True: "yes", False: "no"}[v] if isinstance(v, bool) else str(v) for v in values
-                )
-            )
+            found[name] = ", ".join(dict.fromkeys(map(_in_words, values)))
     return cast("Options", found)
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
