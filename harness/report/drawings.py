@@ -9,7 +9,7 @@ life. In the time line it runs to the right, to scale.
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,24 +88,19 @@ class Ladder:
         lifelines, keys = _lifelines(evidence, flow)
         place = {lifeline.key: index for index, lifeline in enumerate(lifelines)}
         rows = [Row(arrow, place[keys[arrow.source]], place[keys[arrow.target]]) for arrow in flow]
+        shown = list(registered)
         folded = {moment.phone for moment in registered}
-        reported = [
-            m for m in activities(evidence) if m.at >= evidence.began
-        ]  # a kept registration is older than the case
-        reported = [
-            m for m in reported if not (m.phone in folded and m.text.startswith("registered for "))
-        ]
-        rows += [
-            Row(m, place[m.phone], place[m.phone])
-            for m in (*registered, *reported)
-            if m.phone in place
-        ]
-        return cls(
-            evidence.began,
-            lifelines,
-            sorted(rows, key=lambda row: row.what.at),
-            leg_phases(evidence),
-        )
+        for moment in activities(evidence):
+            if moment.at < evidence.began:  # a kept registration is older than the case
+                continue
+            if moment.phone in folded and moment.text.startswith("registered for "):
+                continue
+            shown.append(moment)
+        for moment in shown:
+            if moment.phone in place:
+                rows.append(Row(moment, place[moment.phone], place[moment.phone]))
+        rows.sort(key=lambda row: row.what.at)
+        return cls(evidence.began, lifelines, rows, leg_phases(evidence))
 
 
 def _lifelines(
@@ -114,57 +109,60 @@ def _lifelines(
     """The lifelines, the callers left, then by who first takes part; and the lifeline's key for
     each end of an arrow.
     """
-    local: dict[
-        FlowEnd, str
-    ] = {}  # the harness's own ends, and those of a far end that told of them
+    local = _local_ends(flow)
+    far = {arrow.phone for arrow in flow if arrow.far_end}
+    hosts: Mapping[object, object] = evidence.case.get("hosts") or {}
+    names = {str(host): str(name) for host, name in hosts.items()}
+    keys = _keys(flow, local)
+    ends: dict[str, list[FlowEnd]] = {}
+    for end, key in keys.items():
+        ends.setdefault(key, []).append(end)
+    found = []
+    for key, (first, *others) in ends.items():
+        address = first.host if others else str(first)
+        title = key if first in local else names.get(first.host, address)
+        subtitle = address if address != title else ""
+        found.append(Lifeline(key, title, subtitle, ours=first in local and key not in far))
+    for phone in dict.fromkeys(event.phone for event in evidence.events if event.leg):
+        if phone not in ends and phone not in far:  # it has no arrow
+            found.append(Lifeline(phone, phone, "", ours=True))
+    callers = _callers(evidence)
+    found.sort(key=lambda lifeline: lifeline.key not in callers)  # stable: the others keep theirs
+    return found, keys
+
+
+def _local_ends(flow: Iterable[Arrow]) -> dict[FlowEnd, str]:
+    """The phone at each end that the harness, or a far end that told of its own, has."""
+    local: dict[FlowEnd, str] = {}
     for arrow in flow:
         if not arrow.file:
             local.setdefault(arrow.local, arrow.phone)
+    return local
+
+
+def _keys(flow: Iterable[Arrow], local: Mapping[FlowEnd, str]) -> dict[FlowEnd, str]:
+    """The lifeline's key for each end, by first appearance. A remote host is one party whatever its
+    ports are, unless harness phones share its address.
+    """
     own_hosts = {end.host for end in local}
-    far = {arrow.phone for arrow in flow if arrow.far_end}
-    names: dict[str, str] = {
-        str(host): str(name) for host, name in (evidence.case.get("hosts") or {}).items()
-    }
     keys: dict[FlowEnd, str] = {}
-    ends: dict[str, list[FlowEnd]] = {}
     for arrow in flow:
         for end in (arrow.source, arrow.target):
-            if end not in keys:
-                # a remote host is one party whatever its ports are, unless harness phones share its
-                # address
-                keys[end] = (
-                    local[end] if end in local else str(end) if end.host in own_hosts else end.host
-                )
-                ends.setdefault(keys[end], []).append(end)
-    found = []
-    for key, known in ends.items():
-        first = known[0]
-        address = first.host if known[1:] else str(first)
-        title = key if first in local else names.get(first.host, address)
-        found.append(
-            Lifeline(
-                key, title, address if address != title else "", first in local and key not in far
-            )
-        )
-    quiet = dict.fromkeys(event.phone for event in evidence.events if event.leg)
-    found += [
-        Lifeline(phone, phone, "", ours=True)
-        for phone in quiet
-        if phone not in ends and phone not in far
-    ]
-    callers = _callers(evidence)
-    return sorted(
-        found, key=lambda lifeline: lifeline.key not in callers
-    ), keys  # stable: the others keep their order
+            if end in local:
+                keys[end] = local[end]
+            elif end.host in own_hosts:
+                keys[end] = str(end)
+            else:
+                keys[end] = end.host
+    return keys
 
 
 def _callers(evidence: CaseEvidence) -> set[str]:
     """The phones that place the case's first calls: what is dialled on a REFER comes later."""
-    started = evidence.events.of(LegStarted)
-    placed = [
-        event for event in started if event.direction == "outgoing" and event.replaces is None
-    ]
-    return {placed[0].phone} if placed and placed[0] is started[0] else set()
+    first = next(iter(evidence.events.of(LegStarted)), None)
+    if first is None or first.direction != "outgoing" or first.replaces is not None:
+        return set()
+    return {first.phone}
 
 
 # -- the ladder as text
@@ -211,16 +209,16 @@ def ladder_text(evidence: CaseEvidence, every: Sequence[Arrow] | None = None) ->
 
 
 def _text_arrow(line: list[str], arrow: Arrow, source: int, target: int) -> None:
-    numbers = _numbers(arrow)
     left, right = sorted((source, target))
     for column in range(left + 1, right):
-        line[column] = "─" if not arrow.far_end else "╌"
+        line[column] = "╌" if arrow.far_end else "─"
     if target > source:
         line[right - 1] = "▶"
     else:
         line[left + 1] = "◀"
     room = right - left - 4
-    label = f" {short(arrow.label, room - len(numbers) - 3)} {numbers} "  # a number is what findings point to
+    numbers = _numbers(arrow)  # never shortened: findings point to them
+    label = f" {short(arrow.label, room - len(numbers) - 3)} {numbers} "
     _put(line, left + 2 + max(0, (room - len(label)) // 2), label)
 
 
@@ -302,8 +300,9 @@ def _height_of(at: float, times: list[float], heights: Sequence[int], height: in
     """The height of a moment between the rows around it."""
     if not times:
         return _TOP - 20
-    bottom = heights[-1] + (_ROW / 2 if at > times[-1] else 0)
-    return min(float(np.interp(at, times, heights)) if at <= times[-1] else bottom, height - 10)
+    if at > times[-1]:
+        return min(heights[-1] + _ROW / 2, height - 10)
+    return min(float(np.interp(at, times, heights)), height - 10)
 
 
 def _kind(arrow: Arrow, met: Container[str]) -> str:
@@ -332,17 +331,20 @@ def without_registrations(flow: Sequence[Arrow], row: str) -> tuple[list[Arrow],
         if arrow.method == "REGISTER" and not arrow.far_end:
             by_phone.setdefault(arrow.phone, []).append(arrow)
     folded = {phone: arrows for phone, arrows in by_phone.items() if _succeeded(arrows)}
-    rest = [a for a in flow if a.method != "REGISTER" or a.far_end or a.phone not in folded]
+    rest = []
+    for arrow in flow:
+        is_folded = arrow.method == "REGISTER" and arrow.phone in folded
+        if not is_folded or arrow.far_end:
+            rest.append(arrow)
     return rest, [_registered(phone, arrows) for phone, arrows in folded.items()]
 
 
 def _succeeded(arrows: Sequence[Arrow]) -> bool:
+    """Whether the last final answer accepts, and every earlier one accepts or challenges."""
     statuses = [arrow.status for arrow in arrows if arrow.is_response and arrow.status >= 200]
-    return (
-        bool(statuses)
-        and 200 <= statuses[-1] < 300
-        and all(s < 300 or s in CHALLENGES for s in statuses)
-    )
+    if not statuses or statuses[-1] >= 300:
+        return False
+    return all(status < 300 or status in CHALLENGES for status in statuses)
 
 
 def _registered(phone: str, arrows: Sequence[Arrow]) -> Activity:
@@ -361,7 +363,8 @@ _SOUNDS = {
     "dtmf": "#d8b4fe",
     "music": "#c4b5fd",
     "noise": "#cbd5e1",
-}  #: else a network's tone
+}
+#: A network's tone: any other sound.
 _TONE = "#fdba74"
 
 

@@ -20,6 +20,7 @@ from harness.audio.marks import VOICES
 from harness.audio.wav import MOST_SECONDS
 from harness.case.events import (
     FileEvent,
+    LegStarted,
     MarkInFile,
     MessageInFile,
     RtpInFile,
@@ -109,16 +110,13 @@ def add(run: Path, accounts: Iterable[Told]) -> list[str]:
     changed: list[Path] = [run / WITNESSES]
     for directory in sorted(path for path in (run / CASES).iterdir() if path.is_dir()):
         before = CaseEvidence.read(directory).log.added
-        kept = [event for event in before if event.sha256 not in fresh]
-        events = [
-            *kept,
-            *(event for one in fresh.values() for event in one.events.get(directory.name, ())),
-        ]
+        events = [event for event in before if event.sha256 not in fresh]
+        for one in fresh.values():
+            events += one.events.get(directory.name, ())
         if events or before:
-            notes = [*dict.fromkeys(_note(event, known) for event in events)]
-            whole_file.write(
-                directory / ADDED, json_file.text(judged_with(directory, events, notes)) + "\n"
-            )
+            notes = list(dict.fromkeys(_note(event, known) for event in events))
+            document = judged_with(directory, events, notes)
+            whole_file.write(directory / ADDED, json_file.text(document) + "\n")
             changed.append(directory / ADDED)
     write(run, known.values())
     manifest.renew(run, changed)
@@ -136,9 +134,8 @@ def _note(event: FileEvent, files: Mapping[str, AddedFile]) -> str:
     when = files[event.sha256]["added"][:16].replace("T", " ")
     added = f"{event.file}, added {when} UTC"
     if isinstance(event, VoiceInFile):
-        return (
-            f"{added}: {'has' if event.found else 'does not have'} the voice that {event.leg} heard"
-        )
+        has = "has" if event.found else "does not have"
+        return f"{added}: {has} the voice that {event.leg} heard"
     if isinstance(event, RtpInFile) and event.is_own:
         return f"{added}, {event.made_at}: has {event.packets} RTP packets of {event.leg}, without their sound"
     if not isinstance(event, MarkInFile):
@@ -154,25 +151,25 @@ def lines_of(run: Path, account: Told) -> list[str]:
     found = []
     for name, events in account.events.items():
         case = CaseEvidence.read(run / CASES / name)
-        heard = [event for event in events if isinstance(event, MarkInFile)]
-        messages = sum(isinstance(event, MessageInFile) for event in events)
-        words = [f"{messages} messages"] * bool(messages)
-        words += dict.fromkeys(f"mark {one.mark} of {one.leg}" for one in heard if one.heard_s)
-        words += [
-            f"the voice that {one.leg} heard"
-            for one in events
-            if isinstance(one, VoiceInFile) and one.found
-        ]
-        words += dict.fromkeys(
-            f"no mark {one.mark} of {one.leg}" for one in heard if not one.heard_s
-        )
-        words += [
-            f"{one.packets} RTP packets of {one.leg}, without their sound"
-            for one in events
-            if isinstance(one, RtpInFile) and one.is_own
-        ]
-        found.append(f"{account.file}: {case.id}: {', '.join(words)}")
+        words = ", ".join(_shown_of_case(events))
+        found.append(f"{account.file}: {case.id}: {words}")
     return found + [f"{account.file}: {words}" for words in account.unmatched]
+
+
+def _shown_of_case(events: Sequence[FileEvent]) -> Iterator[str]:
+    """What a file shows of one case: what it has, then what it lacks."""
+    messages = sum(isinstance(event, MessageInFile) for event in events)
+    if messages:
+        yield f"{messages} messages"
+    marks = [event for event in events if isinstance(event, MarkInFile)]
+    yield from dict.fromkeys(f"mark {one.mark} of {one.leg}" for one in marks if one.heard_s)
+    for event in events:
+        if isinstance(event, VoiceInFile) and event.found:
+            yield f"the voice that {event.leg} heard"
+    yield from dict.fromkeys(f"no mark {one.mark} of {one.leg}" for one in marks if not one.heard_s)
+    for event in events:
+        if isinstance(event, RtpInFile) and event.is_own:
+            yield f"{event.packets} RTP packets of {event.leg}, without their sound"
 
 
 # -- what a file shows
@@ -215,7 +212,8 @@ class _Recording:
         """
         began, ended = max(0.0, began), min(self.seconds, ended)
         taken = {one.lane for one in self.marks if one.began < ended and began < one.ended}
-        return max(0.0, ended - began) if set(self.lanes) - taken else 0.0
+        has_free_lane = bool(set(self.lanes) - taken)
+        return max(0.0, ended - began) if has_free_lane else 0.0
 
 
 def read_files(
@@ -239,10 +237,13 @@ def read_files(
     marks = {stretch.mark for one in recordings for stretch in one.stretches}
     with_ssrcs = any(not stream.call_ids for one in captures for stream in one.streams)
     legs = _known_legs(run, None if captures else marks, with_ssrcs=with_ssrcs)
-    matched = [(one, *_of_this_run(run, one, *match(one.stretches, legs))) for one in recordings]
-    with_callers = {
-        one.source for one, found, _ in matched if any(each.leg.is_caller for each in found)
-    }
+    matched = []
+    with_callers = set()  # the sources that record callers
+    for one in recordings:
+        found, words = _of_this_run(run, one, *match(one.stretches, legs))
+        matched.append((one, found, words))
+        if any(each.leg.is_caller for each in found):
+            with_callers.add(one.source)
     reported = [_told_by_capture(one, legs) for one in captures]
     for one, found, words in matched:
         events: dict[str, list[FileEvent]] = {}
@@ -252,9 +253,11 @@ def read_files(
             for event, case in _absent(one, found, legs, made_at):
                 events[case].append(event)
         if made_at == "ai":
-            for leg in {each.leg.leg: each.leg for each in found if each.leg.is_caller}.values():
+            callers = {each.leg.leg: each.leg for each in found if each.leg.is_caller}
+            for leg in callers.values():
                 events[leg.case] += _voice(run, one, leg)
-        words = words if one.stretches else [f"no mark of a call in {one.seconds:.1f} s"]
+        if not one.stretches:
+            words = [f"no mark of a call in {one.seconds:.1f} s"]
         reported.append(Told(one.path.name, one.sha256, one.size, "recording", events, words))
     return reported, problems
 
@@ -271,16 +274,15 @@ def _of_this_run(
     words = list(words)
     for offset in dict.fromkeys(one.offset for one in found):
         together = [one for one in found if one.offset == offset]
-        first = together[0]
-        if len({one.leg.mark for one in together}) > 1 or any(
-            _is_heard_too(run, recording, one) for one in together
-        ):
+        has_several_marks = len({one.leg.mark for one in together}) > 1
+        if has_several_marks or any(_is_heard_too(run, recording, one) for one in together):
             kept += together
-        else:
-            words.append(
-                f"mark {first.leg.mark} at {first.stretch.began:.1f} s may be of {first.leg.case} or of another run: "
-                "nothing else in the file is of that call"
-            )
+            continue
+        first = together[0]
+        words.append(
+            f"mark {first.leg.mark} at {first.stretch.began:.1f} s may be of {first.leg.case} or of another run: "
+            "nothing else in the file is of that call"
+        )
     return kept, words
 
 
@@ -290,9 +292,11 @@ def _is_heard_too(run: Path, recording: _Recording, found: Match) -> bool:
     """
     evidence = CaseEvidence.read(run / CASES / found.leg.case, with_added=False)
     for other in recording.marks:
+        if other.mark == found.leg.mark:
+            continue
         began, ended = other.began + found.offset, other.ended + found.offset
         heard = [(span.began, span.ended) for span in evidence.marks if span.mark == other.mark]
-        if other.mark != found.leg.mark and overlap(heard, began, ended) >= MOSTLY * other.seconds:
+        if overlap(heard, began, ended) >= MOSTLY * other.seconds:
             return True
     compared = _compared(run, recording, found.leg)
     return compared is not None and compared.has_voice_of_this_call
@@ -301,21 +305,24 @@ def _is_heard_too(run: Path, recording: _Recording, found: Match) -> bool:
 def _recording(path: Path, most_s: float) -> _Recording:
     sound = read_sound(path, most_s)
     marks = _marks(sound)
-    if not any(mark.mark < VOICES.start for mark in marks):
+    if not _has_leg(marks):
         marks = _marks(sound, deep=True)
-    lanes = tuple(map(sound.channel_name, range(len(sound.channels))))
-    is_of_a_call = any(mark.mark < VOICES.start for mark in marks) and sound.seconds <= _KEPT_S
-    decoded = sound if is_of_a_call else None
+    is_kept = _has_leg(marks) and sound.seconds <= _KEPT_S
     return _Recording(
         path,
-        manifest.digest(path),
-        path.stat().st_size,
-        sound.seconds,
-        lanes,
-        marks,
-        decoded,
-        most_s,
+        sha256=manifest.digest(path),
+        size=path.stat().st_size,
+        seconds=sound.seconds,
+        lanes=tuple(map(sound.channel_name, range(len(sound.channels)))),
+        marks=marks,
+        decoded=sound if is_kept else None,
+        most_s=most_s,
     )
+
+
+def _has_leg(marks: Iterable[Stretch]) -> bool:
+    """Whether any of the marks is a leg's, and not an AI's voice or in-band answer."""
+    return any(mark.mark < VOICES.start for mark in marks)
 
 
 def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
@@ -367,8 +374,9 @@ def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
 
     for heard in found.heard:
         voice = heard.voice
-        lasted_s = voice.ended - voice.began, voice.stream.last - voice.began
-        mark(heard.leg, heard.call, voice.stream.way, voice.began, *lasted_s)
+        heard_s = voice.ended - voice.began
+        covered_s = voice.stream.last - voice.began
+        mark(heard.leg, heard.call, voice.stream.way, voice.began, heard_s, covered_s)
     for absent in found.absent:
         besides = "" if absent.way else ", no RTP"
         way = absent.way or absent.call.ends(absent.leg)
@@ -395,9 +403,8 @@ def _told_by_capture(capture: Capture, legs: Sequence[KnownLeg]) -> Told:
     return Told(name, sha256, capture.path.stat().st_size, "capture", events, unmatched)
 
 
-@lru_cache(
-    maxsize=32
-)  # a match and the voice ask for the same; a case's own evidence never changes
+# a match and the voice ask for the same; a case's own evidence never changes
+@lru_cache(maxsize=32)
 def _compared(run: Path, recording: _Recording, leg: KnownLeg) -> Shown | None:
     """What the recording shows of the sound that the leg received; None where that was not kept."""
     evidence = CaseEvidence.read(run / CASES / leg.case, with_added=False)
@@ -407,9 +414,8 @@ def _compared(run: Path, recording: _Recording, leg: KnownLeg) -> Shown | None:
         return None
     sent = tuple((began - origin, ended - origin) for began, ended in leg.sent)
     with contextlib.suppress(SoundFileError):
-        return shown(
-            recording.sound, CallAudio(read_sound(received).mixed, leg.mark, sent, _WORDS_S)
-        )
+        call = CallAudio(read_sound(received).mixed, leg.mark, sent, _WORDS_S)
+        return shown(recording.sound, call)
     return None
 
 
@@ -439,9 +445,8 @@ def _every_file(given: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in given:
         if path.is_dir():
-            found += sorted(
-                file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".")
-            )
+            files = [file for file in path.rglob("*") if file.is_file()]
+            found += sorted(file for file in files if not file.name.startswith("."))
         elif path.exists():
             found.append(path)
         else:
@@ -455,41 +460,51 @@ def _known_legs(
     run: Path, marks: Collection[int] | None, *, with_ssrcs: bool = False
 ) -> list[KnownLeg]:
     """The legs of all cases, or of those of which a leg sends one of these marks."""
-    found = []
+    found: list[KnownLeg] = []
     for directory in case_directories(run):
         evidence = CaseEvidence.read(directory, with_added=False)
         starts = {
             name: leg.started for name, leg in evidence.legs.items() if leg.started is not None
         }
         if marks is None or any(start.mark in marks for start in starts.values()):
-            callers = {start.phone for start in starts.values() if start.direction == "outgoing"}
-            # The records do not say of which of several callers they are. One caller's are of its
-            # first call: a later leg followed a REFER, or is a probe after a failure.
-            reported = _ids_told(evidence) if len(callers) == 1 else set()
-            for leg, start in starts.items():
-                is_caller = start.direction == "outgoing"
-                messages = list(messages_of(evidence.legs[leg]))
-                invite = next((m for m in messages if m.begins_dialog), None)
-                call_ids = {m.message.call_id for m in messages}
-                told_ids, reported = (reported, set()) if is_caller else (set(), reported)
-                found.append(
-                    KnownLeg(
-                        directory.name,
-                        leg,
-                        start.phone,
-                        start.mark,
-                        _sent(evidence, leg, start.mark),
-                        is_caller,
-                        frozenset(call_ids - {""}),
-                        numbers_of(invite.message) if invite else frozenset(),
-                        invite.time if invite else start.at,
-                        _rtp_places(messages, received=False),
-                        _rtp_places(messages, received=True),
-                        *(_ssrcs(evidence, leg) if with_ssrcs else (frozenset(), frozenset())),
-                        frozenset(told_ids),
-                    )
-                )
+            found += _legs_of_case(evidence, starts, with_ssrcs=with_ssrcs)
     return found
+
+
+def _legs_of_case(
+    evidence: CaseEvidence, starts: Mapping[str, LegStarted], *, with_ssrcs: bool
+) -> Iterator[KnownLeg]:
+    callers = {start.phone for start in starts.values() if start.direction == "outgoing"}
+    # The records do not say of which of several callers they are. One caller's are of its
+    # first call: a later leg followed a REFER, or is a probe after a failure.
+    reported = _ids_told(evidence) if len(callers) == 1 else set()
+    for leg, start in starts.items():
+        is_caller = start.direction == "outgoing"
+        messages = list(messages_of(evidence.legs[leg]))
+        invite = next((m for m in messages if m.begins_dialog), None)
+        call_ids = {m.message.call_id for m in messages}
+        ids_told: set[str] = set()
+        if is_caller:
+            ids_told, reported = reported, ids_told
+        ssrcs, far_ssrcs = frozenset[int](), frozenset[int]()
+        if with_ssrcs:
+            ssrcs, far_ssrcs = _ssrcs(evidence, leg)
+        yield KnownLeg(
+            case=evidence.directory.name,
+            leg=leg,
+            phone=start.phone,
+            mark=start.mark,
+            sent=_sent(evidence, leg, start.mark),
+            is_caller=is_caller,
+            call_ids=frozenset(call_ids - {""}),
+            numbers=numbers_of(invite.message) if invite else frozenset(),
+            invited=invite.time if invite else start.at,
+            media=_rtp_places(messages, received=False),
+            far_media=_rtp_places(messages, received=True),
+            ssrcs=ssrcs,
+            far_ssrcs=far_ssrcs,
+            told_ids=frozenset(ids_told),
+        )
 
 
 def _rtp_places(messages: Iterable[CallMessage], *, received: bool) -> frozenset[Address]:
@@ -506,26 +521,26 @@ def _rtp_places(messages: Iterable[CallMessage], *, received: bool) -> frozenset
 
 def _ssrcs(evidence: CaseEvidence, leg: str) -> tuple[frozenset[int], frozenset[int]]:
     """The SSRCs of the RTP that a leg sent, and that of the RTP it received (RFC 3550 section 5.1)."""
-    found: tuple[set[int], set[int]] = set(), set()
+    sent: set[int] = set()
+    received: set[int] = set()
     for packet in rtp_log.read(rtp_log.path_of(evidence.directory, leg)):
         if len(packet.octets) >= _RTP_HEADER:
-            found[packet.source is not None].add(int.from_bytes(packet.octets[8:_RTP_HEADER]))
-    return frozenset(found[0]), frozenset(found[1])
+            side = sent if packet.source is None else received
+            side.add(int.from_bytes(packet.octets[8:_RTP_HEADER]))
+    return frozenset(sent), frozenset(received)
 
 
 def _ids_told(evidence: CaseEvidence) -> set[str]:
     """The ids by which the AI's records know the case's calls, and those of other legs that the
     platform sent along.
     """
-    found = set()
+    found: set[str] = set()
     for one in evidence.far_end:
+        ids = [one.record.get("call_id")]
         variables = one.record.get("prompt_variables")
-        reported = (
-            variables.get("X-Talkdesk-Other-Leg-Call-Id")
-            if isinstance(variables, Mapping)
-            else None
-        )
-        found |= {str(value) for value in (one.record.get("call_id"), reported) if value}
+        if isinstance(variables, Mapping):
+            ids.append(variables.get("X-Talkdesk-Other-Leg-Call-Id"))
+        found.update(str(value) for value in ids if value)
     return found
 
 
@@ -572,12 +587,16 @@ def _absent(
     offsets = {each.leg.case: each.offset for each in found}
     heard = {(each.leg.case, each.leg.leg) for each in found}
     legs = [leg for leg in legs if leg.is_caller and leg.case in offsets]
-    callers = {leg.case: {one.phone for one in legs if one.case == leg.case} for leg in legs}
+    callers: dict[str, set[str]] = {}
+    for leg in legs:
+        callers.setdefault(leg.case, set()).add(leg.phone)
     # of several callers each has a call, and a recording, of its own
     missing = [
         leg for leg in legs if (leg.case, leg.leg) not in heard and len(callers[leg.case]) == 1
     ]
-    beneath = {one.mark for one in marks_in(recording.sound, deep=True)} if missing else set()
+    if not missing:  # searching deeply is slow
+        return
+    beneath = {one.mark for one in marks_in(recording.sound, deep=True)}
     for leg in missing:
         if leg.mark in beneath:
             continue

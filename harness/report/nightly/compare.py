@@ -41,17 +41,14 @@ class Difference:
     old: str
     new: str
     incomparable: str = ""  #: why the two cannot be compared; the lists are then empty
-    notes: tuple[
-        str, ...
-    ] = ()  #: what was not the same in both: injected faults, timings, the deployment file
+    #: What was not the same in both: injected faults, timings, the deployment file.
+    notes: tuple[str, ...] = ()
     since: Mapping[str, str] = field(default_factory=dict)  #: case: what the history says of it
-    known: Mapping[str, str] = field(
-        default_factory=dict
-    )  #: case: by whom all its causes are acknowledged, which makes it no news
+    #: Case: by whom all its causes are acknowledged, which makes it no news.
+    known: Mapping[str, str] = field(default_factory=dict)
     newly_failing: tuple[Result, ...] = ()
-    other_cause: tuple[
-        ChangedCause, ...
-    ] = ()  #: still failing, for a cause or an owner that is new
+    #: Still failing, for a cause or an owner that is new.
+    other_cause: tuple[ChangedCause, ...] = ()
     fixed: tuple[Result, ...] = ()
     still_failing: tuple[Result, ...] = ()
     not_run_before: tuple[Result, ...] = ()  #: passed; the earlier run has no result
@@ -100,32 +97,33 @@ def _compare(
         "old": old.run if old else "",
         "new": new.run if new else "",
     }
-    if old is None or new is None:
-        return Difference(
-            **same, incomparable=f"only the {'new' if old is None else 'old'} run verified it"
-        )
+    if old is None:
+        return Difference(**same, incomparable="only the new run verified it")
+    if new is None:
+        return Difference(**same, incomparable="only the old run verified it")
     has_other_timings = old.key != new.key and old.faults == new.faults
     lists: dict[str, tuple[Result, ...]] = {}
     for name, result in _told_apart(old, new):
         if name != "slower" or not has_other_timings:
             lists[name] = (*lists.get(name, ()), result)
-    rows = [{result.row for result in run.results if result.attempts} for run in (old, new)]
+    since, known_cases = {}, {}
+    for result in new.results:
+        if words := said.get((new.site, result.case)):
+            since[result.case] = words
+        if by_whom := known(result.causes, new.deployment, acknowledged):
+            known_cases[result.case] = by_whom
     return Difference(
         **same,
         **lists,  # type: ignore[arg-type]
-        lost_rows=tuple(sorted(rows[0] - rows[1])),
+        lost_rows=tuple(sorted(_rows_run(old) - _rows_run(new))),
         notes=tuple(_unlike(old, new, has_other_timings=has_other_timings)),
-        since={
-            result.case: words
-            for result in new.results
-            if (words := said.get((new.site, result.case)))
-        },
-        known={
-            result.case: words
-            for result in new.results
-            if (words := known(result.causes, new.deployment, acknowledged))
-        },
+        since=since,
+        known=known_cases,
     )
+
+
+def _rows_run(run: Run) -> set[str]:
+    return {result.row for result in run.results if result.attempts}
 
 
 def _told_apart(old: Run, new: Run) -> Iterator[tuple[str, Result]]:
@@ -134,12 +132,12 @@ def _told_apart(old: Run, new: Run) -> Iterator[tuple[str, Result]]:
     """
     before = {result.case: result for result in old.results}
     after = {result.case: result for result in new.results}
-    for case in sorted(
-        {**before, **after}, key=lambda case: ((after.get(case) or before[case]).row, case)
-    ):
+    either = {**before, **after}
+    for case in sorted(either, key=lambda case: (either[case].row, case)):
         then, now = before.get(case), after.get(case)
         had_run = then is not None and then.attempts > 0
-        if then is not None and had_run and not (now and now.attempts):
+        has_run = now is not None and now.attempts > 0
+        if then is not None and had_run and not has_run:
             yield "lost_cases", then
         if now is None:
             continue
@@ -163,7 +161,9 @@ def _failing(then: Result, now: Result) -> tuple[str, Result]:
     """A failure is new where the case had passed or not run, or nothing was known of the system
     under test where that fails now.
     """
-    if then.passed or not then.attempts or now.verdict == Verdict.FAILED != then.verdict:
+    if then.passed or not then.attempts:
+        return "newly_failing", now
+    if now.verdict == Verdict.FAILED and then.verdict != Verdict.FAILED:
         return "newly_failing", now
     if then.verdict is now.verdict and set(now.causes) - set(then.causes):
         return "other_cause", ChangedCause(**vars(now), before=then.causes)
@@ -214,11 +214,8 @@ _BY_CAUSE = ("newly_failing", "other_cause", "still_failing")
 def lines(difference: Difference) -> Iterable[tuple[str, str, str]]:
     """(what, case, why) for each entry, the news first."""
     if difference.incomparable:
-        yield (
-            "cannot be compared",
-            f"{difference.deployment} at {difference.site or 'local'}",
-            difference.incomparable,
-        )
+        place = f"{difference.deployment} at {difference.site or 'local'}"
+        yield "cannot be compared", place, difference.incomparable
     for note in difference.notes:
         yield "note", note, ""
     for row in difference.lost_rows:
@@ -226,27 +223,29 @@ def lines(difference: Difference) -> Iterable[tuple[str, str, str]]:
     for name, (words, why) in _LISTS.items():
         cases: dict[tuple[int, str], list[str]] = {}  # those of one cause together
         for number, result in enumerate(getattr(difference, name)):
-            more = (difference.since.get(result.case), difference.known.get(result.case))
-            reason = "; ".join(filter(None, (why(result), *more)))
+            said = (
+                why(result),
+                difference.since.get(result.case),
+                difference.known.get(result.case),
+            )
+            reason = "; ".join(filter(None, said))
             key = (0 if name in _BY_CAUSE else number, reason)
             cases.setdefault(key, []).append(result.case)
         for (_, reason), (first, *others) in cases.items():
-            yield words, f"{first} and {len(others)} more" if others else first, reason
+            which = f"{first} and {len(others)} more" if others else first
+            yield words, which, reason
 
 
 def markdown(differences: Sequence[Difference]) -> str:
     """A table for a comment or a chat."""
     parts = []
     for one in differences:
-        parts.append(
-            f"### {_cell(one.deployment)} at {_cell(one.site or 'local')}: {_cell(one.old or '–')} → {_cell(one.new or '–')}\n"
-        )
+        place = f"{_cell(one.deployment)} at {_cell(one.site or 'local')}"
+        parts.append(f"### {place}: {_cell(one.old or '–')} → {_cell(one.new or '–')}\n")
         found = list(lines(one))
         if found:
             parts.append("| what | case | why |\n|---|---|---|")
-            parts += [
-                f"| {_cell(what)} | {_cell(case)} | {_cell(why)} |" for what, case, why in found
-            ]
+            parts += [f"| {' | '.join(map(_cell, line))} |" for line in found]
         else:
             parts.append("No difference.")
     return "\n".join(parts) + "\n"

@@ -42,29 +42,34 @@ def write(
     the night before, ``differences`` since the last good night, ``matrices`` the matrix of the last
     night's run.
     """
+    last = nights[-1]
+    has_results = False
+    faults: set[str] = set()
+    for runs in filter(None, histories):
+        has_results |= any(run.run == last.run for run in runs)
+        faults |= {*runs[-1].faults}
+    changes = {
+        "New": news.new,
+        "Gone": news.gone,
+        "Not verified this night, so whether they are gone is unknown": news.unverified,
+    }
     text = render(
         "nightly.html.j2",
         nights=nights,
-        last=nights[-1],
-        last_has_results=any(run.run == nights[-1].run for runs in histories for run in runs),
+        last=last,
+        last_has_results=has_results,
         causes=causes,
-        has_faults=bool(nights[-1].faults),
-        plain=unexplained(nights[-1].problems, causes),
+        has_faults=bool(last.faults),
+        plain=unexplained(last.problems, causes),
         news=news,
-        news_in_words=summary(news, nights[-1].problems),
-        state=counted(nights[-1].problems),
-        changes={
-            "New": by_cause(news.new),
-            "Gone": by_cause(news.gone),
-            "Not verified this night, so whether they are gone is unknown": by_cause(
-                news.unverified
-            ),
-        },
+        news_in_words=summary(news, last.problems),
+        state=counted(last.problems),
+        changes={title: by_cause(problems) for title, problems in changes.items()},
         differences=[(one, list(lines(one))) for one in differences],
         tables=[_table(nights, runs) for runs in histories if runs],
         chart=_chart,
         shortened=shortened,
-        faults=sorted({fault for runs in histories for fault in (runs[-1].faults if runs else ())}),
+        faults=sorted(faults),
         matrices=matrices,
         link=Table.link,
         kpis=KPIS,
@@ -117,16 +122,17 @@ def _chart(row: str, kpi: str, columns: Sequence[tuple[Night, Run | None]]) -> _
     known = [value for value in values if value is not None]
     if len(known) < 2:
         return None
-    low, span = min(known), (max(known) - min(known)) or 1.0
+    least, most = min(known), max(known)
+    span = (most - least) or 1.0  # a figure that never changes has no span
     step = (_WIDTH - 2 * _PAD) / max(1, len(values) - 1)
     parts, pen = [], "M"
     for index, value in enumerate(values):
         if value is None:
             pen = "M"
             continue
-        y = _HEIGHT - _PAD - (value - low) / span * (_HEIGHT - 2 * _PAD)
+        y = _HEIGHT - _PAD - (value - least) / span * (_HEIGHT - 2 * _PAD)
         parts.append(f"{pen}{_PAD + index * step:.1f},{y:.1f}")
         pen = "L"
-    # a point that stands alone is drawn by its round cap
-    path = " ".join(parts) + (" h0" if parts[-1].startswith("M") else "")
-    return _Chart(known[-1], low, max(known), path)
+    if parts[-1].startswith("M"):  # a point that stands alone is drawn by its round cap
+        parts.append("h0")
+    return _Chart(known[-1], least, most, path=" ".join(parts))
