@@ -51,10 +51,8 @@ def report(
     evidence is.
     """
     parts = [_finished_part(plan, accepted) for accepted in record.accepted]
-    parts += [
-        _missing_part(plan, site, cases, files, work, grants)
-        for site, cases in record.not_run.items()
-    ]
+    for site, cases in record.not_run.items():
+        parts.append(_missing_part(plan, site, cases, files, work, grants))
     target = merge(parts, reports)
     planned, end = read_planned(target)
     workers = sum(site.workers for site in plan.fleet.sites)
@@ -78,11 +76,10 @@ def _write_scope(target: Path, plan: FleetPlan, command: str) -> None:
     """Replace the options of a shard's command line: only rows of the fleet's file limit the run."""
     found = scope.read(target)
     if found is not None:
-        rows = [one.rows for one in plan.fleet.verify]
-        options: scope.Options = {
-            **found.options,
-            "row": sorted({row for some in rows for row in some}) if all(rows) else [],
-        }
+        rows: set[str] = set()
+        if all(one.rows for one in plan.fleet.verify):  # an entry without rows asks for all
+            rows.update(*(one.rows for one in plan.fleet.verify))
+        options: scope.Options = {**found.options, "row": sorted(rows)}
         scope.write(target, dataclasses.replace(found, options=options, command=command))
 
 
@@ -93,12 +90,13 @@ def _finished_part(plan: FleetPlan, accepted: Accepted) -> Path:
     run = accepted.directory
     planned = [evidence.case for evidence in read_cases(run)]
     known = read_end(run)  # none of an attempt that was lost
-    broke = tuple(f"{accepted.site}: {line}" for line in known[1].broke) if known else ()
-    write_end(
-        run,
-        planned,
-        RunEnd(workers=plan.fleet.site(accepted.site).workers, wall_s=0.0, broke=broke),
+    broke = known[1].broke if known else ()
+    end = RunEnd(
+        workers=plan.fleet.site(accepted.site).workers,
+        wall_s=0.0,
+        broke=tuple(f"{accepted.site}: {line}" for line in broke),
     )
+    write_end(run, planned, end)
     found = scope.read(run)
     if found is not None:
         scope.write(run, found.narrowed(set(map(key_of, planned))))
@@ -116,14 +114,18 @@ def _missing_part(
     """A run that planned these cases and ran none."""
     run = work / "not-run" / site
     (run / CASES).mkdir(parents=True, exist_ok=True)
-    of_files = {
-        shard.deployment: shard.file for shard in plan.shards if set(shard.cases) & set(cases)
-    }
-    deployments = [
-        load(files / file, secrets=False, grants=grants).model_copy(update={"site": site})
-        for file in dict.fromkeys(of_files.values())
-    ]
-    rows = {row for shard in plan.shards if shard.deployment in of_files for row in shard.rows}
+    of_files = {}
+    for shard in plan.shards:
+        if not set(shard.cases).isdisjoint(cases):
+            of_files[shard.deployment] = shard.file
+    deployments = []
+    for file in dict.fromkeys(of_files.values()):
+        deployment = load(files / file, secrets=False, grants=grants)
+        deployments.append(deployment.model_copy(update={"site": site}))
+    rows: set[str] = set()
+    for shard in plan.shards:
+        if shard.deployment in of_files:
+            rows.update(shard.rows)
     selection = Selection(rows=tuple(rows), ids=tuple(cases))
     with planning_for(datetime.fromisoformat(plan.as_of)):
         every = matrix.every_row_of(deployments, selection.rows)
@@ -158,18 +160,15 @@ def placed_again(ledger: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for entry in ledger:
         of_case = attempts.setdefault((str(entry["case"]), int(entry["shard"])), {})
         of_case.setdefault(int(entry["attempt"]), Counter())[str(entry["site"])] += 1
-    return [
-        {
-            "case": case,
-            "attempts": [
-                {"attempt": attempt, "site": site, "calls": calls}
-                for attempt, sites in sorted(found.items())
-                for site, calls in sites.items()
-            ],
-        }
-        for (case, _), found in attempts.items()
-        if len(found) > 1
-    ]
+    again = []
+    for (case, _), found in attempts.items():
+        if len(found) > 1:
+            tries = []
+            for attempt, sites in sorted(found.items()):
+                for site, calls in sites.items():
+                    tries.append({"attempt": attempt, "site": site, "calls": calls})
+            again.append({"case": case, "attempts": tries})
+    return again
 
 
 def plain(
@@ -182,12 +181,12 @@ def plain(
     often it was run.
     """
     at = Counter(str(case.case.get("site", "")) for case in cases)
+    sites = {}
+    for site in plan.fleet.sites:
+        sites[site.name] = {"workers": site.workers, "cases": at[site.name]}
     return {
         "run": plan.run,
-        "sites": {
-            site.name: {"workers": site.workers, "cases": at[site.name]}
-            for site in plan.fleet.sites
-        },
+        "sites": sites,
         "planned": sum(len(shard.cases) for shard in plan.shards),
         "cases": len(cases),
         "shards": len(plan.shards),

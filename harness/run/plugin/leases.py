@@ -64,16 +64,16 @@ class Needs:
 def needs_of(case: Case, deployment: Deployment) -> Needs:
     """What ``case`` needs of its deployment."""
     calls = [call for call in calls_of(case, deployment) if call.by == "the harness"]
-    numbers = {number for _, _, number in deployment.all_dids()} | {
-        str(deployment.numbers.no_such_number)
-    }
-    dialled = [call for call in calls if call.number in numbers]
-    at_once = len(dialled) if case.row.moment != "registration" else 0
+    numbers = {number for _, _, number in deployment.all_dids()}
+    numbers.add(str(deployment.numbers.no_such_number))
+    at_once = 0
+    if case.row.moment != "registration":
+        at_once = sum(call.number in numbers for call in calls)
     return Needs(
-        frozenset(_exclusive(case, deployment)),
-        frozenset(_shared(case, deployment)),
-        _callers(case, deployment, at_once),
-        tuple(_tokens(case, deployment, len(calls), at_once)),
+        exclusive=frozenset(_exclusive(case, deployment)),
+        shared=frozenset(_shared(case, deployment)),
+        callers=_callers(case, deployment, at_once),
+        tokens=tuple(_tokens(case, deployment, len(calls), at_once)),
     )
 
 
@@ -86,11 +86,10 @@ def phone_key(deployment: Deployment, name: str) -> str:
 
 def landing_agents(case: Case, deployment: Deployment) -> frozenset[str]:
     """The agents that a call of the case is to land with."""
-    return frozenset(
-        agent
-        for group in landing_groups(case, deployment)
-        for agent in deployment.groups[group].agents
-    )
+    agents: set[str] = set()
+    for group in landing_groups(case, deployment):
+        agents.update(deployment.groups[group].agents)
+    return frozenset(agents)
 
 
 def _callers(case: Case, deployment: Deployment, at_once: int) -> AnyOf:
@@ -102,19 +101,18 @@ def _callers(case: Case, deployment: Deployment, at_once: int) -> AnyOf:
         callers = callers[:1]
     if moment == "campaign" and deployment.customer in callers:
         return AnyOf((deployment.customer,), 1)
-    return AnyOf(tuple(callers), min(len(callers), max(at_once, moment != "registration")))
+    least = 0 if moment == "registration" else 1
+    return AnyOf(tuple(callers), min(len(callers), max(at_once, least)))
 
 
 def _exclusive(case: Case, deployment: Deployment) -> Iterator[str]:
-    yield from (
-        f"calls to {phone_key(deployment, agent)}" for agent in landing_agents(case, deployment)
-    )
-    # the people of such a group get one of our calls at a time, and the report's rows of it are of
-    # one case
-    reported = [
-        name for name in landing_groups(case, deployment) if deployment.may_be_reported(name)
-    ]
-    yield from (f"landing at {deployment.groups[name].address or name}" for name in reported)
+    for agent in landing_agents(case, deployment):
+        yield f"calls to {phone_key(deployment, agent)}"
+    for name in landing_groups(case, deployment):
+        # the people of such a group get one of our calls at a time, and the report's rows of it are
+        # of one case
+        if deployment.may_be_reported(name):
+            yield f"landing at {deployment.groups[name].address or name}"
     if case.row.moment == "campaign":
         yield phone_key(deployment, deployment.customer)
     if case.row.moment == "registration":
@@ -130,8 +128,9 @@ def _exclusive(case: Case, deployment: Deployment) -> Iterator[str]:
 
 def _shared(case: Case, deployment: Deployment) -> Iterator[str]:
     yield f"all of {deployment.name}"
-    agents = {agent for group in deployment.groups.values() for agent in group.agents}
-    yield from (phone_key(deployment, agent) for agent in agents)
+    for group in deployment.groups.values():
+        for agent in group.agents:
+            yield phone_key(deployment, agent)
     if case.axes["ai"] == "stand-in" and not case.row.own_place:
         yield _place(case, deployment)
 
@@ -143,18 +142,16 @@ def _place(case: Case, deployment: Deployment) -> str:
 
 def _tokens(case: Case, deployment: Deployment, placed: int, at_once: int) -> Iterator[AnyOf]:
     limits, trunk = deployment.limits, deployment.trunk(case.trunk)
-    carried = at_once + (case.row.moment in ("campaign", "transfer"))
+    carried = at_once
+    if case.row.moment in ("campaign", "transfer"):
+        carried += 1
     yield _any_of(f"call on {trunk.name} of {deployment.name}", trunk.max_concurrent_calls, carried)
     if case.axes["ai"] == "stand-in" and not case.row.own_place:
-        yield _any_of(
-            f"call at {_place(case, deployment)}", CALLS_A_PHONE, carried
-        )  # it would refuse more
+        # it would refuse more
+        yield _any_of(f"call at {_place(case, deployment)}", CALLS_A_PHONE, carried)
     yield _any_of(f"call of {deployment.name}", limits.concurrent_calls, placed)
-    yield _any_of(
-        f"beginning call of {deployment.name}",
-        max(1, math.ceil(_A_CASE_S * limits.calls_per_second)),
-        placed,
-    )
+    beginning = max(1, math.ceil(_A_CASE_S * limits.calls_per_second))
+    yield _any_of(f"beginning call of {deployment.name}", beginning, placed)
 
 
 def _any_of(what: str, there_are: int, needed: int) -> AnyOf:
@@ -171,22 +168,30 @@ def in_turns(cases: Sequence[tuple[Case, Deployment]], workers: int) -> list[int
     """
     wants = [_wants(needs_of(case, deployment), deployment) for case, deployment in cases]
     seconds = [case.row.seconds + _OVERHEAD_S for case, _ in cases]
-    free = {name: most for want in wants for name, (most, _) in want.items()}
     left, order = list(range(len(cases))), list[int]()
-    asked: dict[str, float] = {}
+    free: dict[str, int] = {}
+    asked: dict[str, float] = {}  # for how long the cases that are left want it
     for i in left:
         for name, (most, count) in wants[i].items():
+            free[name] = most
             asked[name] = asked.get(name, 0.0) + seconds[i] * count / most
-    running: list[tuple[float, int]] = []
+
+    def can_begin(i: int) -> bool:
+        return all(free[name] >= count for name, (_, count) in wants[i].items())
+
+    def urgency(i: int) -> tuple[float, int]:
+        return seconds[i] + sum(asked[name] for name in wants[i]), -i
+
+    running: list[tuple[float, int]] = []  # when each ends
     now = 0.0
     while left:
-        can = [i for i in left if all(free[name] >= count for name, (_, count) in wants[i].items())]
+        can = [i for i in left if can_begin(i)]
         if not can or len(running) >= max(1, workers):
             now, over = heappop(running)
             for name, (_, count) in wants[over].items():
                 free[name] += count
             continue
-        chosen = max(can, key=lambda i: (seconds[i] + sum(asked[name] for name in wants[i]), -i))
+        chosen = max(can, key=urgency)
         for name, (most, count) in wants[chosen].items():
             free[name] -= count
             asked[name] -= seconds[chosen] * count / most
@@ -199,9 +204,8 @@ def in_turns(cases: Sequence[tuple[Case, Deployment]], workers: int) -> list[int
 def _wants(needs: Needs, deployment: Deployment) -> dict[str, tuple[int, int]]:
     """Name → how many there are, and how many of them the case takes."""
     # in one order in every worker: sums of floats depend on it, and the order of the cases on those
-    wants = dict.fromkeys(sorted(needs.exclusive), (_SHARES, _SHARES)) | dict.fromkeys(
-        sorted(needs.shared), (_SHARES, 1)
-    )
+    wants = dict.fromkeys(sorted(needs.exclusive), (_SHARES, _SHARES))
+    wants |= dict.fromkeys(sorted(needs.shared), (_SHARES, 1))
     if needs.callers.count:  # a fixed caller also leaves fewer for the others
         wants[f"callers of {deployment.name}"] = len(deployment.callers), needs.callers.count
     for any_of in needs.tokens:
@@ -224,13 +228,13 @@ class Leased:
         """Wait until the platform has asked the stand-in's phone by OPTIONS, where it does; None
         where no phone is kept for that.
         """
-        if self.concurrent.switchboard is None or case.axes["ai"] != "stand-in":
+        switchboard = self.concurrent.switchboard
+        if switchboard is None or case.axes["ai"] != "stand-in":
             return None
         phone = stand_in(self.replica, self.replica.trunk(case.trunk))
+        every_s = self.replica.stand_in.options_every_s
         with suppress(HarnessError):  # the case reports why it cannot be reached
-            return wait_until_asked(
-                self.concurrent.switchboard, phone, self.replica.stand_in.options_every_s
-            )
+            return wait_until_asked(switchboard, phone, every_s)
         return None
 
 
@@ -239,13 +243,11 @@ def leased(run: Run, case: Case, *, alone: bool = False) -> Iterator[Leased]:
     """Wait until the case can run. ``alone``: with no other of its deployment beside it."""
     replicas = run.replicas[case.deployment]
     if run.switchboard is None or replicas[0].kind == "simulated":
-        first = run.slot % len(
-            replicas
-        )  # each worker prefers its own, where its phones are registered
+        # each worker prefers its own, where its phones are registered
+        first = run.slot % len(replicas)
         order = [*range(first, len(replicas)), *range(first)]
-        with lease(
-            [run.control / f"replica-{stem_of(case.deployment)}-{index}" for index in order]
-        ) as held:
+        stem = f"replica-{stem_of(case.deployment)}"
+        with lease([run.control / f"{stem}-{index}" for index in order]) as held:
             yield Leased(replicas[order[held.index]])
         return
     whole, alone = replicas[0], alone or run.slots == 1
@@ -259,12 +261,12 @@ def leased(run: Run, case: Case, *, alone: bool = False) -> Iterator[Leased]:
 
 def _narrowed(deployment: Deployment, callers: list[str]) -> Deployment:
     """The deployment with these callers alone: the others are another case's."""
-    without = {
-        deployment.address_of_record(name) for name in set(deployment.callers) - set(callers)
-    }
-    phones = {
-        n: p for n, p in deployment.phones.items() if deployment.address_of_record(n) not in without
-    }
+    others = set(deployment.callers) - set(callers)
+    without = {deployment.address_of_record(name) for name in others}
+    phones = {}
+    for name, phone in deployment.phones.items():
+        if deployment.address_of_record(name) not in without:
+            phones[name] = phone
     return deployment.model_copy(update={"phones": phones})
 
 
@@ -272,13 +274,14 @@ def _concurrent_cases(
     run: Run, case: Case, deployment: Deployment, mine: set[str], *, alone: bool
 ) -> ConcurrentCases:
     numbers = {name: phone.number for name, phone in deployment.phones.items() if phone.number}
-    agents = {agent for group in deployment.groups.values() for agent in group.agents}
+    neither = set(mine)
+    for group in deployment.groups.values():
+        neither.update(group.agents)
+    others = {number for name, number in numbers.items() if name not in neither}
     return ConcurrentCases(
         switchboard=Path(run.switchboard) if run.switchboard else None,
         numbers=tuple(number for name, number in numbers.items() if name in mine),
-        others=frozenset()
-        if alone
-        else frozenset(n for name, n in numbers.items() if name not in mine | agents),
+        others=frozenset() if alone else frozenset(others),
         lands_at=landing_agents(case, deployment),
         withholds=case.row.withholds,
         shows=_shows(case, deployment),
@@ -292,9 +295,8 @@ def _shows(case: Case, deployment: Deployment) -> str | None:
     handover = case.handover(deployment)
     if case.row.hands_over != "warm" or case.line is None or handover is None:
         return None
-    return number_shown(
-        handover, deployment.assistants[str(deployment.lines[case.line].assistant)].address
-    )
+    assistant = str(deployment.lines[case.line].assistant)
+    return number_shown(handover, deployment.assistants[assistant].address)
 
 
 class LeaseTable:
@@ -331,14 +333,12 @@ class LeaseTable:
         with ExitStack() as stack, lease([self._file("mutex")]):
             if not alone and not self._is_free(f"wish of {deployment.name}"):
                 return None
+            others = [name for name in self._deployments if name != deployment.name]
             for name in needs.shared | needs.exclusive:
                 shared = not (alone or name in needs.exclusive)
                 if not self._take(stack, f"{name} by {deployment.name}", shared=shared):
                     return None
-                others = (
-                    f"{name} by {other}" for other in self._deployments if other != deployment.name
-                )
-                if not all(map(self._is_free, others)):
+                if not all(self._is_free(f"{name} by {other}") for other in others):
                     return None
             for token in needs.tokens:
                 if len(self._take_any(stack, token.names, token.count)) < token.count:
@@ -378,9 +378,8 @@ def in_turn(deployments: Sequence[Deployment]) -> Iterator[None]:
     apart, and a deployment's limits would not hold over both runs. Raises :class:`ResourceError`.
     """
     with ExitStack() as stack:
-        for place, words in sorted(
-            _exclusive_to_a_run(deployments).items()
-        ):  # sorted, or two runs could wait for each other
+        # sorted, or two runs could wait for each other
+        for place, words in sorted(_exclusive_to_a_run(deployments).items()):
             said = f"waiting for another run, {words}"
             waiting = partial(print, said, file=sys.stderr, flush=True)
             stack.enter_context(address(place, waiting))
