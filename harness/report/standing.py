@@ -4,7 +4,6 @@ view reads it here.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -72,10 +71,11 @@ def rates(runs: Sequence[Run]) -> list[FlakeRate]:
             if result.verdict.says_something:
                 seen.setdefault(result.case, []).append(_night(result))
                 rows[result.case] = result.row
-    found = [
-        FlakeRate(case, rows[case], _flaky(nights), len(nights)) for case, nights in seen.items()
-    ]
-    return sorted((one for one in found if one.flaky), key=lambda one: (-one.interval[0], one.case))
+    found = []
+    for case, nights in seen.items():
+        if flaky := _flaky(nights):
+            found.append(FlakeRate(case, rows[case], flaky, len(nights)))
+    return sorted(found, key=lambda one: (-one.interval[0], one.case))
 
 
 # -- what the history says of a case
@@ -93,9 +93,8 @@ class Past:
 
     runs: Sequence[Run] = ()  #: earlier ones, oldest first
     standings: Standings = field(default_factory=dict)
-    changed: Mapping[str, Sequence[str]] = field(
-        default_factory=dict
-    )  #: in a deployment's file, since the run before
+    #: In a deployment's file, since the run before.
+    changed: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unread: ResourceError | None = None  #: why the history could not be read
     acknowledged: Acknowledged = NONE
     has_faults: bool = False  #: injected into the run; earlier runs have the same
@@ -126,12 +125,10 @@ class Past:
         if not self.runs:
             like = "with these faults" if self.has_faults else "to compare with"
             return f"no earlier run {like}"
+        newest = max(self.runs, key=lambda run: run.began)
         counted = Counter(self.standings.values()).most_common()
-        found = (
-            ", ".join(f"{count} {words}" for words, count in counted)
-            or "nothing new, nothing fixed"
-        )
-        return f"since run {max(self.runs, key=lambda run: run.began).run}: {found}"
+        found = ", ".join(f"{count} {words}" for words, count in counted)
+        return f"since run {newest.run}: {found or 'nothing new, nothing fixed'}"
 
 
 def look_back(run: RunEvidence, now: Sequence[Run]) -> Past:
@@ -172,13 +169,15 @@ def standings(past: Sequence[Run], now: Sequence[Run]) -> Standings:
         for result in run.results:
             if result.attempts:
                 seen.setdefault((run.site, result.case), []).append((run.run, result))
-    return {
-        (run.site, result.case): words
-        for run in now
-        if (run.deployment, run.site) in places
-        for result in run.results
-        if result.attempts and (words := _standing(seen.get((run.site, result.case), []), result))
-    }
+    found = {}
+    for run in now:
+        if (run.deployment, run.site) not in places:
+            continue
+        for result in run.results:
+            key = run.site, result.case
+            if result.attempts and (words := _standing(seen.get(key, []), result)):
+                found[key] = words
+    return found
 
 
 def _standing(before: Sequence[tuple[str, Result]], now: Result) -> str:
@@ -186,17 +185,26 @@ def _standing(before: Sequence[tuple[str, Result]], now: Result) -> str:
     observable, it may have failed or not.
     """
     informative = [(run, result) for run, result in before if result.verdict.says_something]
-    nights = [_night(one) for one in (*(result for _, result in informative), now)]
-    flaky = f"flaky ({count} of {len(nights)})" if (count := _flaky(nights)) else ""
+    nights = [*(_night(result) for _, result in informative), _night(now)]
+    count = _flaky(nights)
+    flaky = f"flaky ({count} of {len(nights)})" if count else ""
     if now.passed:
-        return FIXED if informative and not informative[-1][1].passed else flaky
+        is_fixed = bool(informative) and not informative[-1][1].passed
+        return FIXED if is_fixed else flaky
     known = informative if now.verdict is Verdict.FAILED else before
-    same = itertools.takewhile(lambda one: one[1].verdict is now.verdict, reversed(known))
-    streak = [(run, one) for run, one in same if not set(now.causes) - set(one.causes)]
-    if not streak:
-        has_failed = bool(known) and known[-1][1].verdict is now.verdict
-        return ", ".join(filter(None, ("new cause" if has_failed else "new", flaky)))
-    return f"{'failing' if now.verdict is Verdict.FAILED else now.verdict} since {streak[-1][0]}"
+    since: str | None = None
+    has_failed = False
+    for run, result in reversed(known):
+        if result.verdict is not now.verdict:
+            break
+        has_failed = True
+        if set(now.causes) <= set(result.causes):
+            since = run
+    if since is not None:
+        how = "failing" if now.verdict is Verdict.FAILED else now.verdict
+        return f"{how} since {since}"
+    news = "new cause" if has_failed else "new"
+    return f"{news}, {flaky}" if flaky else news
 
 
 def together(words: Iterable[str]) -> str:
@@ -213,6 +221,10 @@ def _night(result: Result) -> tuple[bool, bool]:
 
 
 def _flaky(nights: Sequence[tuple[bool, bool]]) -> int:
+    """In how many it passed on retry only, or failed between two in which it passed."""
     count = sum(retried for _, retried in nights)
-    inner = zip(nights, nights[1:], nights[2:], strict=False)
-    return count + sum(before[0] and not now[0] and after[0] for before, now, after in inner)
+    passed = [has_passed for has_passed, _ in nights]
+    for before, now, after in zip(passed, passed[1:], passed[2:], strict=False):
+        if before and not now and after:
+            count += 1
+    return count

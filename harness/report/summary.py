@@ -42,7 +42,9 @@ class Verdicts:
         """
         counted = {str(verdict): int(getattr(self, verdict.name.lower())) for verdict in Verdict}
         counted[Verdict.BROKEN] -= self.not_run
-        return counted | ({NEVER_REPORTED.message: self.not_run} if self.not_run else {})
+        if self.not_run:
+            counted[NEVER_REPORTED.message] = self.not_run
+        return counted
 
 
 @dataclass(kw_only=True)
@@ -72,9 +74,8 @@ class Stranger:
     requests: int
     methods: tuple[str, ...]  #: the most frequent first
     user_agents: tuple[str, ...]
-    why: tuple[
-        str, ...
-    ]  #: ``address``: not one of the platform; ``call-id``: it named a call of the harness wrongly
+    #: ``address``: not one of the platform; ``call-id``: it named a call of the harness wrongly.
+    why: tuple[str, ...]
 
 
 def strangers(counts: Iterable[StrangerRefused]) -> list[Stranger]:
@@ -87,23 +88,30 @@ def strangers(counts: Iterable[StrangerRefused]) -> list[Stranger]:
     for event in sorted(seen.values(), key=lambda e: e.at):
         kind = dataclasses.replace(event, at=0.0, count=0)
         before = last.get(kind, 0)
-        more = (
-            event.count - before if event.count > before else event.count
-        )  # a new lease counts from the beginning
+        more = event.count
+        if event.count > before:  # else a new lease counts from the beginning
+            more -= before
         last[kind] = event.count
         of_source = counted.setdefault(event.source, (Counter(), Counter(), Counter()))
-        for counter, word in zip(
-            of_source, (event.method, event.user_agent, event.why), strict=True
-        ):
+        words = event.method, event.user_agent, event.why
+        for counter, word in zip(of_source, words, strict=True):
             if word:
                 counter[word] += more
     found = []
-    for source, counters in counted.items():
-        methods, agents, why = (
-            tuple(word for word, _ in counter.most_common()) for counter in counters
+    for source, (methods, agents, why) in counted.items():
+        stranger = Stranger(
+            source,
+            requests=methods.total(),
+            methods=_by_frequency(methods),
+            user_agents=_by_frequency(agents),
+            why=_by_frequency(why),
         )
-        found.append(Stranger(source, counters[0].total(), methods, agents, why))
+        found.append(stranger)
     return sorted(found, key=lambda one: (-one.requests, one.source))
+
+
+def _by_frequency(counter: Counter[str]) -> tuple[str, ...]:
+    return tuple(word for word, _ in counter.most_common())
 
 
 class RowsDocument(TypedDict):
@@ -143,9 +151,8 @@ class Figures(Verdicts):
     #: Row, of several deployments each one's: how much of it could be seen in the cases that
     #: passed.
     coverage: dict[str, Coverage]
-    left_out: list[
-        LeftOutDocument
-    ]  #: rows without a case, and numbers that a row does not call now
+    #: Rows without a case, and numbers that a row does not call now.
+    left_out: list[LeftOutDocument]
     unverified: list[str]  #: what the files declare and no case exercises
     strangers: list[Stranger]  #: who called and was not the platform, by address
     required_missing: list[str]  #: rows that had to be run and were not, with why
@@ -190,10 +197,11 @@ class Summary(Figures):
         found: dict[str, list[str]] = {}
         every = {*self.deployments, *(left["deployment"] for left in self.left_out)}
         for (why, row), deployments in of.items():
-            is_everywhere = len(every) < 2 or (row not in self.rows and len(reasons[row]) == 1)
-            found.setdefault(why, []).append(
-                row if is_everywhere else f"{row} of {' and '.join(deployments)}"
-            )
+            is_everywhere = row not in self.rows and len(reasons[row]) == 1
+            named = row
+            if len(every) > 1 and not is_everywhere:
+                named = f"{row} of {' and '.join(deployments)}"
+            found.setdefault(why, []).append(named)
         return found
 
     @property
@@ -204,10 +212,10 @@ class Summary(Figures):
         Of a run that somebody stopped the command line makes 130 (``harness.run.cli.app``).
         """
         verdicts = [verdict for verdict in Verdict if getattr(self, verdict.name.lower())]
-        verdicts += [Verdict.FAILED] if self.required_missing else []
-        return exit_code(
-            verdicts, broke=not self.consistent or bool(self.interrupted or self.broke)
-        )
+        if self.required_missing:
+            verdicts.append(Verdict.FAILED)
+        is_whole = self.consistent and not self.interrupted and not self.broke
+        return exit_code(verdicts, broke=not is_whole)
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -243,6 +251,9 @@ def summarise(run: RunEvidence) -> Summary:
     called = names_of((*reported, *wanted))
     deployments = {text_of(case, "deployment"): text_of(case, "kind") for case in run.everything}
     passed = [case for case in run.cases if case.passed]
+    overhead_s = None
+    if passed:
+        overhead_s = round(statistics.median(case.overhead_s for case in passed), 4)
     retried = [tries for tries in run.tries if tries.passed_on_retry]
     return Summary(
         **{each.name: getattr(total, each.name) for each in dataclasses.fields(Verdicts)},
@@ -252,9 +263,7 @@ def summarise(run: RunEvidence) -> Summary:
         integrations={name: {"rows": _rounded(found)} for name, found in counted.items()},
         wall_s=round(end.wall_s, 3),
         scripted_s=round(sum(case.scripted_s for case in run.cases), 3),
-        case_overhead_s_median=round(statistics.median(case.overhead_s for case in passed), 4)
-        if passed
-        else None,
+        case_overhead_s_median=overhead_s,
         workers=end.workers,
         versions=dict(scope.versions),
         deployments=deployments,
