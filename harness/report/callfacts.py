@@ -71,6 +71,7 @@ def _facts(
         "first audio received": _between(since, _first_sound(evidence, leg)),
         "first audio heard by the far end": _between(since, _first_heard_elsewhere(evidence, leg)),
     }
+    seconds = {title: value for title, value in times.items() if value is not None}
     facts = {
         "direction": "outgoing" if invite.sent else "incoming",
         "Call-ID": invite.header("Call-ID") or NOTHING,
@@ -78,28 +79,27 @@ def _facts(
         "From": _party(invite.header("From")),
         "To": _party(invite.header("To")),
         "number dialled": invite.dialled or NOTHING,
-        **{
-            title: NOTHING if value is None else f"{round(value, 2) + 0.0:.2f} s"
-            for title, value in times.items()
-        },
+        **dict.fromkeys(times, NOTHING),
+        **{title: f"{round(value, 2) + 0.0:.2f} s" for title, value in seconds.items()},
         "one-way delay": _delays(evidence, leg),
         **{title: media.get(title) or NOTHING for title in _MEDIA},
         "ended by": _ended(own, leg),
     }
-    return LegFacts(
-        leg, facts, {title: value for title, value in times.items() if value is not None}
-    )
+    return LegFacts(leg, facts, seconds)
 
 
 def _first(own: Iterable[Arrow], invite: Arrow, codes: range) -> float | None:
     """When the INVITE got its first answer with one of these codes."""
-    answers = (a for a in own if a.method == "INVITE" and a.status in codes and a.at >= invite.at)
-    return next((answer.at for answer in answers), None)
+    for arrow in own:
+        if arrow.method == "INVITE" and arrow.status in codes and arrow.at >= invite.at:
+            return arrow.at
+    return None
 
 
 def _between(began: float | None, ended: float | None) -> float | None:
-    # RTP may overtake the 200 OK by a packet
-    return None if began is None or ended is None else max(0.0, ended - began)
+    if began is None or ended is None:
+        return None
+    return max(0.0, ended - began)  # RTP may overtake the 200 OK by a packet
 
 
 def _party(value: str | None) -> str:
@@ -119,11 +119,12 @@ def _first_heard_elsewhere(evidence: CaseEvidence, leg: str) -> float | None:
     record has a clock of its own.
     """
     own = evidence.legs[leg].marks_sent
-    others = [span.began for span in evidence.marks if span.leg != leg and span.mark in own]
-    replies = [
-        span.began for span in evidence.marks if span.leg == leg and span.mark - REPLY_OFFSET in own
-    ]
-    return min([*others, *replies], default=None)
+    heard = []
+    for span in evidence.marks:
+        mark = span.mark - REPLY_OFFSET if span.leg == leg else span.mark
+        if mark in own:
+            heard.append(span.began)
+    return min(heard, default=None)
 
 
 def _delays(evidence: CaseEvidence, leg: str) -> str:
@@ -131,14 +132,13 @@ def _delays(evidence: CaseEvidence, leg: str) -> str:
     known.
     """
     for check, words in (("audio.one_way_delay", ""), ("audio.delay", "at most ")):
-        said = [
-            f"{words}{finding.measured.delay_ms:.0f} ms from {finding.measured.speaker}"
-            for finding in evidence.findings
-            if finding.check == check
-            and isinstance(finding.measured, Delay)
-            and finding.measured.listener == leg
-            and finding.measured.delay_ms is not None
-        ]
+        said = []
+        for finding in evidence.findings:
+            delay = finding.measured
+            if finding.check != check or not isinstance(delay, Delay):
+                continue
+            if delay.listener == leg and delay.delay_ms is not None:
+                said.append(f"{words}{delay.delay_ms:.0f} ms from {delay.speaker}")
         if said:
             return ", ".join(dict.fromkeys(said))
     return NOTHING
@@ -147,11 +147,14 @@ def _delays(evidence: CaseEvidence, leg: str) -> str:
 def _ended(own: Sequence[Arrow], leg: str) -> str:
     """Who ended the call, and with which message."""
     for index, arrow in enumerate(own):
-        if _ends(arrow, own[:index], own[index + 1 :]):
-            who = phone_of(leg) if arrow.sent else "the far end"
-            reason = "" if arrow.is_response else arrow.header("Reason")
-            words = arrow.label if arrow.is_response else arrow.method
-            return f"{who}, {words} {arrow.numbers[0]}" + (f" ({reason})" if reason else "")
+        if not _ends(arrow, own[:index], own[index + 1 :]):
+            continue
+        who = phone_of(leg) if arrow.sent else "the far end"
+        if arrow.is_response:
+            return f"{who}, {arrow.label} {arrow.numbers[0]}"
+        said = f"{who}, {arrow.method} {arrow.numbers[0]}"
+        reason = arrow.header("Reason")
+        return f"{said} ({reason})" if reason else said
     return "nobody within the case"
 
 
@@ -161,14 +164,15 @@ def _ends(arrow: Arrow, before: Sequence[Arrow], after: Sequence[Arrow]) -> bool
     sent again with what was asked for goes on (22.2, RFC 4028).
     """
     if arrow.method == "INVITE" and arrow.is_response:
-        goes_on = any(
-            later.method == "INVITE" and later.header("CSeq") != arrow.header("CSeq")
-            for later in after
-        )
-        return arrow.status >= 300 and not goes_on and not any(map(_answers, before))
-    if arrow.is_response or arrow.method not in ("BYE", "CANCEL"):
+        if arrow.status < 300 or any(map(_answers, before)):
+            return False
+        invites = [later for later in after if later.method == "INVITE"]
+        return all(later.header("CSeq") == arrow.header("CSeq") for later in invites)
+    if arrow.is_response:
         return False
-    return arrow.method == "BYE" or not any(map(_answers, after))
+    if arrow.method == "CANCEL":
+        return not any(map(_answers, after))
+    return arrow.method == "BYE"
 
 
 def _answers(arrow: Arrow) -> bool:
@@ -252,7 +256,7 @@ def measured_times(evidence: CaseEvidence) -> list[ResponseTime]:
 
 def _words(evidence: CaseEvidence, leg: str, which: Literal["received", "sent"]) -> Iterator[Turn]:
     """The speech in one of the leg's recordings. Both of them begin with the leg's media."""
-    recording = next((recording for recording in evidence.recordings if recording.leg == leg), None)
+    recording = next((one for one in evidence.recordings if one.leg == leg), None)
     path = getattr(recording, which) if recording else None
     began = evidence.legs[leg].first_sample_at
     if path is None or began is None:
@@ -275,7 +279,8 @@ def _sent(path: Path) -> list[Span]:
     """
     samples, rate = read_wav(path)
     period = round(PERIOD_SECONDS * rate)
-    return [] if np.array_equal(samples[period:], samples[:-period]) else classify(samples, rate)
+    is_mark_alone = np.array_equal(samples[period:], samples[:-period])
+    return [] if is_mark_alone else classify(samples, rate)
 
 
 # -- figures
@@ -295,11 +300,16 @@ KPIS: Final = {
 def worst_figures(cases: Iterable[CaseEvidence]) -> dict[str, float]:
     """The figures that were measured."""
     cases = list(cases)
-    counters = [one for case in cases for one in case.statistics.values() if one.rx_expected]
+    lost, jitter = [], []
+    for case in cases:
+        for counters in case.statistics.values():
+            if counters.rx_expected:
+                lost.append(counters.rx_lost / counters.rx_expected)
+                jitter.append(counters.rx_jitter_ms)
     every = {
         ANSWER: answer_times(cases),
-        LOSS: [one.rx_lost / one.rx_expected for one in counters],
-        JITTER: [one.rx_jitter_ms for one in counters],
+        LOSS: lost,
+        JITTER: jitter,
         WALL: [case.wall_s for case in cases],
     }
     return {name: round(max(values), 4) for name, values in every.items() if values}
@@ -340,8 +350,9 @@ def medians(
         found.setdefault((group, title), []).append(seconds)
     began = min((case.began_wall for case in passed), default=0.0)
     ended = max((case.wall(case.ended) for case in passed), default=0.0)
-    return [
-        {
+    entries = []
+    for (group, title), values in found.items():
+        entry = {
             "run": run,
             "id": f"{run}-{title}".replace(" ", "-"),
             "key": title.replace(" ", "-"),
@@ -352,5 +363,5 @@ def medians(
             "start": round(1000 * began),
             "stop": round(1000 * ended),
         }
-        for (group, title), values in found.items()
-    ]
+        entries.append(entry)
+    return entries

@@ -45,12 +45,10 @@ class CauseGroup:
 
     verdict: Verdict
     cases: tuple[CaseEvidence, ...]
-    common: Common | None = (
-        None  #: what the run's failures together say of the cause; None where no cause is known
-    )
-    of: tuple[
-        str, ...
-    ] = ()  #: the deployments of its cases, and their sites, where the run has others
+    #: What the run's failures together say of the cause; None where no cause is known.
+    common: Common | None = None
+    #: The deployments of its cases, and their sites, where the run has others.
+    of: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -72,13 +70,15 @@ class CauseGroup:
             return first.headline
         cause = self.common.cause
         title = str(cause.get("title") or cause.get("cause") or "")
-        hedged = HEDGES.get(str(cause.get("confidence")), "") + title if title else ""
-        return ": ".join(str(word) for word in (cause.get("issue"), hedged) if word)
+        if title:
+            title = HEDGES.get(str(cause.get("confidence")), "") + title
+        return ": ".join(filter(None, (self.said("issue"), title)))
 
     @property
     def is_mixed(self) -> bool:
         """Whether others of them word the cause otherwise, in their subjects or figures."""
-        return len({words for case in self.cases if (words := self._words_of(case))}) > 1
+        words = {self._words_of(case) for case in self.cases} - {""}
+        return len(words) > 1
 
     def _words_of(self, case: CaseEvidence) -> str:
         """How a case words the cause, which need not be its first; empty where it does not name it."""
@@ -99,11 +99,13 @@ class CauseGroup:
         """The deployment or site, of several; what all its failures share, and no case that passed;
         what other cases showed of it.
         """
-        if self.common is None:
-            return "; ".join(self.of)
-        shown, rest = self.common.because[:2], len(self.common.because) - 2
-        more = (f"and {rest} more cases",) if rest > 0 else ()
-        return "; ".join((*self.of, *self.common.where, *shown, *more))
+        words = list(self.of)
+        if self.common is not None:
+            words += [*self.common.where, *self.common.because[:2]]
+            rest = len(self.common.because) - 2
+            if rest > 0:
+                words.append(f"and {rest} more cases")
+        return "; ".join(words)
 
     def said(self, key: str) -> str:
         """One of the cause's words (``fix``, ``owner``, ``link``, ``issue``); empty when it was not
@@ -166,17 +168,19 @@ def judged(cases: Sequence[CaseEvidence]) -> list[common.Judged]:
 
 
 def _landed(case: CaseEvidence) -> set[str]:
-    found = (f for f in case.findings if f.check == "landing" and f.verdict is Verdict.PASSED)
-    return {str(finding.facts.get("wanted")) for finding in found}
+    found = set()
+    for finding in case.findings:
+        if finding.check == "landing" and finding.verdict is Verdict.PASSED:
+            found.add(str(finding.facts.get("wanted")))
+    return found
 
 
 def _reached(case: CaseEvidence) -> bool | None:
-    reported = [
-        finding.verdict
-        for finding in case.findings
-        if finding.check in ("landing.answered_by", "route.tried")
-    ]
-    return False if Verdict.FAILED in reported else True if Verdict.PASSED in reported else None
+    checks = "landing.answered_by", "route.tried"
+    verdicts = {finding.verdict for finding in case.findings if finding.check in checks}
+    if Verdict.FAILED in verdicts:
+        return False
+    return True if Verdict.PASSED in verdicts else None
 
 
 def grouped(cases: Sequence[CaseEvidence]) -> list[CauseGroup]:
@@ -190,9 +194,9 @@ def grouped(cases: Sequence[CaseEvidence]) -> list[CauseGroup]:
             failed.setdefault(case.id, []).append(case)
     groups, explained = [], set()
     for one in common.common_causes(judged(cases)):
-        members = [
-            case for name in dict.fromkeys(one.cases) for case in _of_cause(failed[name], one.id)
-        ]
+        members: list[CaseEvidence] = []
+        for name in dict.fromkeys(one.cases):
+            members += _of_cause(failed[name], one.id)
         explained |= {id(case) for case in members}
         # what a case says first, it says best; the surest first
         members.sort(key=lambda case: (case.first_cause.get("id") != one.id, doubt(case)))
@@ -201,10 +205,8 @@ def grouped(cases: Sequence[CaseEvidence]) -> list[CauseGroup]:
     for case in cases:
         if not case.passed and id(case) not in explained:
             others.setdefault((case.verdict, signature(case.headline)), []).append(case)
-    groups += [
-        CauseGroup(verdict, tuple(members), of=_of(members, cases))
-        for (verdict, _), members in others.items()
-    ]
+    for (verdict, _), members in others.items():
+        groups.append(CauseGroup(verdict, tuple(members), of=_of(members, cases)))
     return sorted(groups, key=lambda group: (ORDER.index(group.verdict), -len(group.cases)))
 
 
@@ -212,9 +214,8 @@ def _of(members: Sequence[CaseEvidence], cases: Sequence[CaseEvidence]) -> tuple
     """The deployments and sites of a group's cases; none where they are all that the run has."""
     found = []
     for what in ("deployment", "site"):
-        own, every = (
-            dict.fromkeys(text_of(case.case, what) for case in some) for some in (members, cases)
-        )
+        own = dict.fromkeys(text_of(case.case, what) for case in members)
+        every = {text_of(case.case, what) for case in cases}
         if len(own) < len(every):
             found.append(f"{what} {' and '.join(own)}")
     return tuple(found)
@@ -224,7 +225,8 @@ def _of_cause(same: Sequence[CaseEvidence], cause: object) -> Sequence[CaseEvide
     """Of the cases of one id, which several sites may have run, those that have the cause."""
     if len(same) == 1:
         return same
-    return [case for case in same if cause in (one.get("id") for one in case.diagnosis)] or same
+    having = [case for case in same if any(one.get("id") == cause for one in case.diagnosis)]
+    return having or same
 
 
 def doubt(case: CaseEvidence) -> int:

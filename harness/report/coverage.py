@@ -56,37 +56,43 @@ def by_row(cases: Iterable[tuple[str, CaseEvidence]]) -> dict[str, Coverage]:
     found: dict[str, list[CaseEvidence]] = {}
     for row, case in cases:
         found.setdefault(row, []).append(case)
-    return {
-        row: coverage(
-            [f for case in of_row for f in case.findings],
-            {name for case in of_row for name in case.gist.ours},
-        )
-        for row, of_row in sorted(found.items())
-    }
+    by_name = {}
+    for row, of_row in sorted(found.items()):
+        findings: list[Finding] = []
+        ours: set[str] = set()
+        for case in of_row:
+            findings += case.findings
+            ours |= set(case.gist.ours)
+        by_name[row] = coverage(findings, ours)
+    return by_name
 
 
 def _at(finding: Finding, ours: Collection[str]) -> str:
     """What is claimed, and at which end where that is the AI's: a codec has two."""
     words, subject = words_of(finding), finding.subject
-    is_at_ai = subject.startswith(("assistant ", "the AI", STAND_IN)) and not any(
-        _begins_with(subject, name) for name in ours if phone_of(name) not in (STAND_IN, SIP_NUMBER)
-    )
-    return f"{words} at the AI" if is_at_ai and not words.endswith("the AI") else words
+    if words.endswith("the AI") or not subject.startswith(("assistant ", "the AI", STAND_IN)):
+        return words
+    for name in ours:
+        is_ai = phone_of(name) in (STAND_IN, SIP_NUMBER)
+        if not is_ai and _begins_with(subject, name):  # a harness phone that is called so
+            return words
+    return f"{words} at the AI"
 
 
 def words_of(finding: Finding) -> str:
     """The claim that the finding supports, as the sign-off words it."""
     words = check_named(finding.check).claim or finding.check
+    facts = finding.facts
     if finding.check == "audio":
         measured = finding.measured
-        towards = measured.towards if isinstance(measured, Direction) else ""
-        again = isinstance(measured, Direction) and measured.again
-        return words.format(_ROLES.get(towards, towards or "the other end")) + (
-            ", after the change" if again else ""
-        )
-    if finding.check in ("timing", "timing.within") and finding.facts.get("what"):
-        return f"{finding.facts['what']}, in time"
-    return words.format(finding.facts.get("header") or "a header") if "{}" in words else words
+        if not isinstance(measured, Direction):
+            return words.format("the other end")
+        towards = _ROLES.get(measured.towards, measured.towards or "the other end")
+        said = words.format(towards)
+        return f"{said}, after the change" if measured.again else said
+    if finding.check in ("timing", "timing.within") and facts.get("what"):
+        return f"{facts['what']}, in time"
+    return words.format(facts.get("header") or "a header") if "{}" in words else words
 
 
 #: Axes that describe the system under test → the checks that look at them, and their name in the
@@ -109,32 +115,32 @@ def declared(case: CaseEvidence) -> tuple[str, ...]:
     looked: dict[str, bool] = {}  # of several findings, the one that saw least counts
     for finding in case.findings:
         looked[finding.check] = looked.get(finding.check, True) and _saw(finding, axes)
-    return tuple(
-        axis
-        for axis in axes
-        if axis in CLAIMED
-        and not any(looked.get(check, False) for check in CLAIMED[axis][0])
-        and not _was_seen(case, axis)
-    )
+    unseen = []
+    for axis in axes:
+        if axis not in CLAIMED:
+            continue
+        checks, _ = CLAIMED[axis]
+        was_checked = any(looked.get(check, False) for check in checks)
+        if not was_checked and not _was_seen(case, axis):
+            unseen.append(axis)
+    return tuple(unseen)
 
 
 def labels(case: CaseEvidence) -> dict[str, str]:
     """The values of the case's axes; those that were not observed are marked as declared."""
-    unseen = declared(case)
-    return {
-        axis: f"{value} (declared)" if axis in unseen else value
-        for axis, value in case.axes.items()
-    }
+    values = dict(case.axes)
+    for axis in declared(case):
+        values[axis] += " (declared)"
+    return values
 
 
 def _saw(finding: Finding, axes: Mapping[str, str]) -> bool:
     if finding.verdict is Verdict.NOT_OBSERVABLE or finding.strength is Strength.UNKNOWN:
         return False
-    # in most rows any G.711 passes, so a pass does not prove the codec of the label
-    return (
-        finding.check != "codec"
-        or str(finding.facts.get("codec")).lower() == axes.get("codec", "").lower()
-    )
+    if finding.check == "codec":
+        # in most rows any G.711 passes, so a pass does not prove the codec of the label
+        return str(finding.facts.get("codec")).lower() == axes.get("codec", "").lower()
+    return True
 
 
 def _was_seen(case: CaseEvidence, axis: str) -> bool:
@@ -224,11 +230,12 @@ def _of_case(case: CaseEvidence) -> Iterable[tuple[str, str]]:
     least counts.
     """
     found: dict[str, str] = {}
-    ours, stand_in = case.gist.ours, case.axes.get("ai") == "stand-in"
+    is_stand_in = case.axes.get("ai") == "stand-in"
     for finding in case.findings:
         if finding.verdict in (Verdict.FAILED, Verdict.BROKEN):
             continue  # such a case did not pass; nothing is claimed of what went wrong
-        words, source = words_of(finding), source_of(finding, ours, stand_in=stand_in)
+        words = words_of(finding)
+        source = source_of(finding, case.gist.ours, stand_in=is_stand_in)
         known = found.get(words)
         if known is None or _WORTH.index(source) > _WORTH.index(known):
             found[words] = source
@@ -261,10 +268,7 @@ def source_of(finding: Finding, ours: Iterable[str], *, stand_in: bool) -> str:
     for source, number in _BY_NUMBER.items():
         if any(map(number.fullmatch, finding.evidence)):
             return source
-    if (
-        stand_in
-        or not check_named(finding.check).at_ai
-        or any(_is_about(finding.subject, name) for name in ours)
-    ):
+    if stand_in or not check_named(finding.check).at_ai:
         return "phones"
-    return "record"
+    is_about_ours = any(_is_about(finding.subject, name) for name in ours)
+    return "phones" if is_about_ours else "record"
