@@ -5,7 +5,6 @@ files of a real one.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import re
 import shlex
 import tomllib
@@ -63,7 +62,6 @@ def simulate(
     console = SafeConsole(least_width=132)
     with Scratch() as scratch:
         control = scratch.path
-        until_ctrl_c = contextlib.suppress(KeyboardInterrupt)
         started = one_world(
             file,
             deployment,
@@ -73,11 +71,9 @@ def simulate(
             faults=fault or [],
             speech=as_live is not None,
         )
-        with (
-            until_ctrl_c,
-            started as world,
-            until_ctrl_c,
-        ):  # the inner one lets errors of the world's end be raised
+        until_ctrl_c = contextlib.suppress(KeyboardInterrupt)
+        # the inner one lets errors of the world's end be raised
+        with until_ctrl_c, started as world, until_ctrl_c:
             for number, tenant in enumerate(world.tenants, 1):
                 _describe(console, tenant, f"{deployment.name}, tenant {number} of {tenants}")
             if as_live is not None:
@@ -137,32 +133,25 @@ def _describe(console: Console, world: Deployment, title: str) -> None:
         )
     lines = plain_table("line", "leads to", "digits", "falls back to", "numbers")
     for name, line in world.lines.items():
-        target = (
-            f"{line.assistant} {world.assistants[line.assistant].address}"
-            if line.assistant
-            else f"group {line.group}"
-        )
-        numbers = "\n".join(
-            f"{number} ({trunk})" for trunk, number in world.numbers_of_line(name).items()
-        )
-        lines.add_row(name, target, line.press or "", line.fallback or "", numbers)
+        target = f"group {line.group}"
+        if line.assistant:
+            target = f"{line.assistant} {world.assistants[line.assistant].address}"
+        by_trunk = world.numbers_of_line(name)
+        numbers = [f"{number} ({trunk})" for trunk, number in by_trunk.items()]
+        lines.add_row(name, target, line.press or "", line.fallback or "", "\n".join(numbers))
     groups = plain_table("group", "number", "agents")
     for name, group in world.groups.items():
         groups.add_row(name, group.address or "", ", ".join(group.agents) or "none")
     for table in (phones, trunks, lines, groups):
         console.print(table)
         console.print()
-    if world.platform.host:
-        console.print(
-            f"platform {world.platform.host}:{world.platform.port} ({world.platform.domain})"
-        )
-    if world.synthflow and world.synthflow.api_base:
-        token = (
-            world.synthflow.api_token.get_secret_value() if world.synthflow.api_token else "none"
-        )
-        console.print(
-            f"Synthflow's API {world.synthflow.api_base}, token {token}, CA {world.synthflow.ca_file or 'public'}"
-        )
+    platform, synthflow = world.platform, world.synthflow
+    if platform.host:
+        console.print(f"platform {platform.host}:{platform.port} ({platform.domain})")
+    if synthflow and synthflow.api_base:
+        token = synthflow.api_token.get_secret_value() if synthflow.api_token else "none"
+        trusted = synthflow.ca_file or "public"
+        console.print(f"Synthflow's API {synthflow.api_base}, token {token}, CA {trusted}")
     caller, (_, _, number) = next(iter(world.phones.values())), next(world.all_dids())
     account = world.accounts[caller.account]
     console.print(
@@ -194,21 +183,19 @@ def live_file(
     """
     plain = to_plain(world)
     plain["kind"] = kind
-    plain["name"] = "-".join(
-        part for part in (kind, world.name.removeprefix("simulated").strip("-")) if part
-    )
+    own_name = world.name.removeprefix("simulated").strip("-")
+    plain["name"] = f"{kind}-{own_name}" if own_name else kind
     plain["timings"] = {name: getattr(timings, name) for name in Timings.model_fields}
     wanted = "synthflow" if kind == "live" else "stand-in"
     plain["trunks"] = [trunk for trunk in plain["trunks"] if trunk["ai"] == wanted]
     kept = {trunk["name"] for trunk in plain["trunks"]}
-    for name in list(plain["lines"]):
-        line = plain["lines"][name]
+    for name, line in list(plain["lines"].items()):
         line["dids"] = {trunk: did for trunk, did in line.get("dids", {}).items() if trunk in kept}
-        if not line["dids"] and (line.get("did") is None or line.get("trunk") not in {None, *kept}):
+        has_did = line.get("did") is not None and line.get("trunk") in {None, *kept}
+        if not line["dids"] and not has_did:
             del plain["lines"][name]
-    plain["assistants"] = {
-        name: _without_empty(assistant) for name, assistant in plain["assistants"].items()
-    }
+    for name, assistant in plain["assistants"].items():
+        plain["assistants"][name] = _without_empty(assistant)
     if kind == "live":
         plain["stand_in"] = {}
         for assistant in plain["assistants"].values():
@@ -225,11 +212,8 @@ def live_file(
     else:
         plain.pop("synthflow", None)
     secrets = _without_secrets(plain)
-    return (
-        plain["name"],
-        _HEADING.format(title=_TITLES[kind]) + tomli_w.dumps(_without_empty(plain)),
-        secrets,
-    )
+    text = _HEADING.format(title=_TITLES[kind]) + tomli_w.dumps(_without_empty(plain))
+    return plain["name"], text, secrets
 
 
 def _without_secrets(plain: dict[str, Any]) -> dict[str, str]:
@@ -237,7 +221,8 @@ def _without_secrets(plain: dict[str, Any]) -> dict[str, str]:
     secrets: dict[str, str] = {}
 
     def move(table: dict[str, Any], key: str, *words: str) -> None:
-        if (value := table.pop(key, None)) is not None:
+        value = table.pop(key, None)
+        if value is not None:
             variable = _variable("_".join((plain["name"], *words)), secrets)
             table[f"{key}_env"] = variable
             secrets[variable] = value
@@ -254,8 +239,11 @@ def _without_secrets(plain: dict[str, Any]) -> dict[str, str]:
 def _variable(words: str, taken: Container[str]) -> str:
     """An unused variable name that a POSIX shell accepts (ASCII letters, digits and underscores)."""
     plain = PREFIX + re.sub(r"[^A-Za-z0-9]+", "_", words).upper()
-    numbered = (f"{plain}_{number}" for number in itertools.count(2))
-    return next(name for name in itertools.chain([plain], numbered) if name not in taken)
+    name, number = plain, 1
+    while name in taken:
+        number += 1
+        name = f"{plain}_{number}"
+    return name
 
 
 def _without_empty(plain: dict[str, Any]) -> dict[str, Any]:

@@ -117,16 +117,14 @@ class Steps:
             _finish(new)
             if number == len(self.plan.levels) and self._all_passed:
                 self._until(time.monotonic() + self.plan.hold_s)
-            held = [
-                call for call in self.calls if call.is_up or call.failed_in is None
-            ]  # also calls that the far end has ended
+            # also calls that the far end has ended
+            held = [call for call in self.calls if call.is_up or call.failed_in is None]
             _finish([executor.submit(call.verify_again, number) for call in held])
             self._on_step(number, self.calls)
             if not self._all_passed:
                 return
-            began = (
-                time.monotonic() - placed / self.plan.cps
-            )  # a step begins when the last one is verified
+            # a step begins when the last one is verified
+            began = time.monotonic() - placed / self.plan.cps
 
     @property
     def _all_passed(self) -> bool:
@@ -206,9 +204,8 @@ def load(
     with ExitStack() as stack:
         pool = stack.enter_context(PhonePool(scratch / "phones"))
         monitor().watch(lambda: pool.pids)
-        marks = iter(
-            list(islice(Marks(0, 1, secrets.randbits(64)).of_case(), LEG_MARKS))
-        )  # a list's: threads share it
+        drawn = Marks(0, 1, secrets.randbits(64)).of_case()
+        marks = iter(list(islice(drawn, LEG_MARKS)))  # a list's: threads share it
         apis = stack.enter_context(Apis())
         gate = CallGate(scratch / "gate", deployment.limits)
         lanes = []
@@ -220,9 +217,9 @@ def load(
             lane = Lane(run, case, reached, timings, pool, marks, api, gate, share, world)
             lanes.append(stack.enter_context(lane))
             if world is not None:
-                lane.context.evidence.world_fault = partial(
-                    _fault, world, deployment.name, lane.context.began
-                )
+                context = lane.context
+                fault = partial(_fault, world, deployment.name, context.began)
+                context.evidence.world_fault = fault
         for lane in lanes:
             lane.get_ready()
         steps = Steps(plan, lanes, on_step)
@@ -280,21 +277,22 @@ def result(steps: Steps, *, began: float, wall_s: float) -> LoadResult:
         kind=deployment.kind,
         site=deployment.site,
         asked=LoadAsked(calls=steps.plan.calls, cps=steps.plan.cps, for_s=steps.plan.hold_s),
-        lanes=[
-            LaneResult(
-                case=lane.context.case.id,
-                trunk=lane.context.case.trunk,
-                line=lane.line.name,
-                trunk_max_concurrent_calls=lane.line.trunk.max_concurrent_calls,
-                evidence=f"cases/{lane.recorder.directory.name}",
-            )
-            for lane in steps.lanes
-        ],
+        lanes=[_lane(lane) for lane in steps.lanes],
         steps=[_step(number, level, calls) for number, level in enumerate(steps.reached, 1)],
         calls=calls,
         verdict=steps.verdict,
         interrupted=steps.interrupted,
         wall_s=round(wall_s, 3),
+    )
+
+
+def _lane(lane: Lane) -> LaneResult:
+    return LaneResult(
+        case=lane.context.case.id,
+        trunk=lane.context.case.trunk,
+        line=lane.line.name,
+        trunk_max_concurrent_calls=lane.line.trunk.max_concurrent_calls,
+        evidence=f"cases/{lane.recorder.directory.name}",
     )
 
 
