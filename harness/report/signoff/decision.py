@@ -96,9 +96,8 @@ class Decision:
     def waived(self) -> list[CauseGroup]:
         """Cases that did not pass and have a waiver, by cause."""
         cases = [one.case for one in self.cases]
-        return grouped(
-            [case for case in cases if case.passed or _place(case) in self._waived_places]
-        )
+        places = self._waived_places
+        return grouped([case for case in cases if case.passed or _place(case) in places])
 
     @cached_property
     def _waived_places(self) -> set[tuple[str, str]]:
@@ -128,40 +127,40 @@ def decide(
     ``is_sealed``: the caller has just compared its files with the manifest, or written that.
     """
     scope = run.scope
-    judged = [
-        judge(case, scope.required.get(case.id, {}), by_log=not is_sealed) for case in run.cases
-    ]
+    judged = []
+    for case in run.cases:
+        required = scope.required.get(case.id, {})
+        judged.append(judge(case, required, by_log=not is_sealed))
     planned = set(map(key_of, run.planned))
-    expired = tuple(waiver for waiver in waivers if waiver.expired(today))
+    expired = [waiver for waiver in waivers if waiver.expired(today)]
     valid = tuple(waiver for waiver in waivers if waiver not in expired)
     if scope.is_known:
         known = [(d.name, row.row) for d in scope.deployments for row in d.rows]
         check_waivers(waivers, known, source or Path("waivers"), today=today)
     rows = results(scope, judged, planned, valid)
-    contradictions = tuple(one.contradiction for one in judged if one.contradiction)
-    reasons = (
-        *_about_the_run(run, judged, planned),
-        *(() if is_sealed or not run.has_end else _about_the_files(run.directory)),
-        *contradictions,
-        *_blocks(rows, judged, scope),
-    )
-    used = tuple(
-        waiver for waiver in valid if any(row.short and row.waiver is waiver for row in rows)
-    )
+    contradictions = [one.contradiction for one in judged if one.contradiction]
+    reasons = list(_about_the_run(run, judged, planned))
+    if run.has_end and not is_sealed:
+        reasons += _about_the_files(run.directory)
+    reasons += contradictions
+    reasons += _blocks(rows, judged, scope)
+    short = [row for row in rows if row.short]
+    used = tuple(waiver for waiver in valid if any(row.waiver is waiver for row in short))
+    unused = [waiver for waiver in valid if waiver not in used]
+    # each shard of a fleet's run has looked again
+    preflight = tuple(dict.fromkeys(_preflight(run.directory)))
     return Decision(
         evidence=run,
-        reasons=reasons,
+        reasons=tuple(reasons),
         rows=rows,
         cases=tuple(judged),
         planned=len(planned),
-        remarks=tuple(_remarks(run, judged, [w for w in valid if w not in used], expired)),
-        preflight=tuple(
-            dict.fromkeys(_preflight(run.directory))
-        ),  # each shard of a fleet's run looks again
+        remarks=tuple(_remarks(run, judged, unused, expired)),
+        preflight=preflight,
         numbers=_numbers(run.attempts),
         waivers=used,
-        expired=expired,
-        contradictions=contradictions,
+        expired=tuple(expired),
+        contradictions=tuple(contradictions),
     )
 
 
@@ -186,9 +185,9 @@ def _about_the_run(
 
 
 def _about_the_files(run: Path) -> Iterable[str]:
-    differing = (
-        manifest.differences(run) if (run / manifest.FILE).exists() else ["there is no manifest"]
-    )
+    differing = ["there is no manifest"]
+    if (run / manifest.FILE).exists():
+        differing = manifest.differences(run)
     if differing:
         more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
         yield f"The evidence is not as the run left it: {'; '.join(differing[:5])}{more}."
@@ -219,7 +218,8 @@ def _blocks(rows: Sequence[RowResult], judged: Sequence[JudgedCase], scope: Scop
             why = row.why or "; ".join(row.causes[:2])
             short.setdefault((row.verdict, why), []).append(names[place])
     for (verdict, why), members in short.items():
-        yield f"{', '.join(members)}: {verdict}" + (f" ({why})" if why else "") + "."
+        ended = f"{verdict} ({why})" if why else verdict
+        yield f"{', '.join(members)}: {ended}."
     if left_out:
         narrowed = narrowing(scope.options)
         by = f", where the run was narrowed by {narrowed}" if narrowed else ""
@@ -233,9 +233,10 @@ def _place(case: CaseEvidence) -> tuple[str, str]:
 def _strangers(every: Sequence[CaseEvidence]) -> Iterable[str]:
     found = strangers(event for case in every for event in case.gist.strangers)
     if found:
-        requests, sources = sum(one.requests for one in found), [one.source for one in found]
-        named = ", ".join(sources[:5]) + (", …" if sources[5:] else "")
-        counted = f"{len(sources)} address{'es' if sources[1:] else ''}"
+        requests = sum(one.requests for one in found)
+        sources = [one.source for one in found]
+        named = ", ".join([*sources[:5], "…"] if sources[5:] else sources)
+        counted = "1 address" if len(sources) == 1 else f"{len(sources)} addresses"
         yield f"Requests of strangers that got no answer: {requests}, from {counted} ({named})."
 
 
@@ -280,13 +281,12 @@ def _remarks(
 
 def _preflight(run: Path) -> Iterable[str]:
     try:
-        reports = json_file.read(run / "preflight.json")
-        return [
-            _looked(report, line)
-            for report in reports
-            for line in report["lines"]
-            if line["status"] != "ok"
-        ]
+        found = []
+        for report in json_file.read(run / "preflight.json"):
+            for line in report["lines"]:
+                if line["status"] != "ok":
+                    found.append(_looked(report, line))
+        return found
     except FileNotFoundError:
         return ["Preflight was not run."]
     except (ValueError, TypeError, KeyError, AttributeError):
@@ -303,6 +303,7 @@ def _numbers(cases: Iterable[CaseEvidence]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for case in cases:
         for invite in case.gist.invites:
-            if found := _REQUEST_URI.match(mask_text(invite.partition("\n")[0])):
+            request_line, _, _ = invite.partition("\n")
+            if found := _REQUEST_URI.match(mask_text(request_line)):
                 counts[found[1]] += 1
     return dict(sorted(counts.items()))

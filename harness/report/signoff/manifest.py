@@ -90,13 +90,16 @@ def _bundles(run: Path) -> frozenset[str]:
     """The names that ``harness report --zip`` gives the bundles of this run."""
     if not any(run.glob("report-*.zip*")):
         return frozenset()
-    cases = (path.name for path in (run / CASES).iterdir()) if (run / CASES).is_dir() else ()
-    return frozenset(map(bundle_name, (ALL, *cases)))
+    names = [ALL]
+    if (run / CASES).is_dir():
+        names += [path.name for path in (run / CASES).iterdir()]
+    return frozenset(map(bundle_name, names))
 
 
 def measure(run: Path) -> dict[str, str]:
     """Each file of evidence with its SHA-256; of a link what it says, not where it leads."""
-    return dict(itertools.chain.from_iterable(each(partial(_measure, run), list(_entries(run)))))
+    measured = each(partial(_measure, run), list(_entries(run)))
+    return dict(itertools.chain.from_iterable(measured))
 
 
 def _measure(run: Path, entry: Path) -> list[tuple[str, str]]:
@@ -110,9 +113,8 @@ def write(run: Path) -> Path:
 
 def _write(run: Path, digests: Mapping[str, str]) -> Path:
     path = run / FILE
-    whole_file.write(
-        path, json.dumps({"algorithm": "sha256", "files": digests}, indent=1, sort_keys=True) + "\n"
-    )
+    document = {"algorithm": "sha256", "files": digests}
+    whole_file.write(path, json.dumps(document, indent=1, sort_keys=True) + "\n")
     return path
 
 
@@ -121,9 +123,10 @@ def renew(run: Path, changed: Iterable[Path]) -> None:
     one; all others stay.
     """
     if (run / FILE).exists():
-        _write(
-            run, read(run) | {file.relative_to(run).as_posix(): _digest(file) for file in changed}
-        )
+        digests = read(run)
+        for file in changed:
+            digests[file.relative_to(run).as_posix()] = _digest(file)
+        _write(run, digests)
 
 
 def read(run: Path) -> dict[str, str]:
@@ -144,15 +147,12 @@ def read(run: Path) -> dict[str, str]:
 def differences(run: Path) -> list[str]:
     """What is not as the manifest has it: a line for each changed, missing or added file."""
     written, measured = read(run), measure(run)
-    return [
-        *(f"{name}: is missing" for name in sorted(written.keys() - measured.keys())),
-        *(f"{name}: was added" for name in sorted(measured.keys() - written.keys())),
-        *(
-            f"{name}: was changed"
-            for name in sorted(written.keys() & measured.keys())
-            if written[name] != measured[name]
-        ),
-    ]
+    found = [f"{name}: is missing" for name in sorted(written.keys() - measured.keys())]
+    found += [f"{name}: was added" for name in sorted(measured.keys() - written.keys())]
+    for name in sorted(written.keys() & measured.keys()):
+        if written[name] != measured[name]:
+            found.append(f"{name}: was changed")
+    return found
 
 
 def digest(path: Path) -> str:
