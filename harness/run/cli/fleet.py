@@ -33,9 +33,8 @@ _Reports = Annotated[Path, typer.Option(metavar="DIR", help="Where the run leave
 
 
 def _whole(scenarios: str) -> str:
-    if (
-        scenarios and not Path(scenarios).is_absolute()
-    ):  # a site resolves it in its shard's directory
+    # a site resolves it in its shard's directory
+    if scenarios and not Path(scenarios).is_absolute():
         raise MistakeError(
             f"--scenarios {scenarios}: is no whole path; allowed: one, the same at each site"
         )
@@ -54,9 +53,8 @@ _Scenarios = Annotated[
 
 
 def _check_extra() -> None:
-    missing = [
-        name for name in ("celery", "redis", "fsspec") if importlib.util.find_spec(name) is None
-    ]
+    needed = ("celery", "redis", "fsspec")
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         raise ResourceError(
             f"{', '.join(missing)}: not installed; allowed: pip install 'FILE.whl[fleet]' with the wheel's file, "
@@ -81,17 +79,16 @@ def show_plan(
         Grants.given(grant),
         live=False,
     )
+    cases, total = 0, 0.0
     for shard in made.shards:
+        cases += len(shard.cases)
+        total += shard.seconds
         where = shard.sites[0] if len(shard.sites) == 1 else f"any of {', '.join(shard.sites)}"
-        typer.echo(
-            f"{shard.seconds:8.1f} s  {len(shard.cases):5} cases  {shard.deployment}  at {where}"
-        )
-    total = sum(shard.seconds for shard in made.shards)
+        size = f"{shard.seconds:8.1f} s  {len(shard.cases):5} cases"
+        typer.echo(f"{size}  {shard.deployment}  at {where}")
     workers = sum(site.workers for site in made.fleet.sites)
-    cases = sum(len(shard.cases) for shard in made.shards)
-    typer.echo(
-        f"{len(made.shards)} shards, {cases} cases, {total:.0f} s of cases; {workers} workers: {total / workers:.0f} s at best"
-    )
+    all_of_it = f"{len(made.shards)} shards, {cases} cases, {total:.0f} s of cases"
+    typer.echo(f"{all_of_it}; {workers} workers: {total / workers:.0f} s at best")
 
 
 def work(
@@ -143,10 +140,9 @@ def run(
     if resume is not None:
         made = plan.read(resume)
     elif file is not None:
+        fleet = plan.read_fleet(file)
         known = plan.read_durations(kept / plan.DURATIONS)
-        made = plan.plan(
-            plan.read_fleet(file), files, known, grants, live=live, scenarios=scenarios
-        )
+        made = plan.plan(fleet, files, known, grants, live=live, scenarios=scenarios)
     else:
         raise RefusedError("what to run is missing; allowed: FLEET.toml, or --resume DIR")
     _check_live(made, live)
@@ -169,14 +165,18 @@ def run(
     measured = ((case.id, case.wall_s) for case in finished.evidence.cases)
     plan.write_durations(kept / plan.DURATIONS, measured)
     _show_result(console, finished, record, ledger)
-    raise typer.Exit(INTERRUPTED if record.interrupted == STOPPED else finished.summary.exit_code)
+    if record.interrupted == STOPPED:
+        raise typer.Exit(INTERRUPTED)
+    raise typer.Exit(finished.summary.exit_code)
 
 
 def _resuming(directory: Path, files: Path, reports: Path, live: bool) -> str:
     """The command that resumes a run."""
-    named = {"--resume": directory, "--files": files, "--reports": reports}
-    options = [str(word) for option in named.items() for word in option]
-    return shlex.join(["harness", "fleet", "run", *options, *(["--live"] if live else [])])
+    words = ["harness", "fleet", "run"]
+    words += ["--resume", str(directory), "--files", str(files), "--reports", str(reports)]
+    if live:
+        words.append("--live")
+    return shlex.join(words)
 
 
 def _show_result(
@@ -186,13 +186,12 @@ def _show_result(
 
     show(finished.summary, finished.groups, console, run=finished.directory, past=finished.past)
     for again in result.placed_again(ledger):
-        sites = ", then ".join(
-            f"{one['calls']} calls from {one['site']}" for one in again["attempts"]
-        )
-        console.say(f"PLACED AGAIN: {again['case']}: {sites}")
+        sites = [f"{one['calls']} calls from {one['site']}" for one in again["attempts"]]
+        console.say(f"PLACED AGAIN: {again['case']}: {', then '.join(sites)}")
     for at, cases in record.not_run.items():
         console.say(f"NOT RUN: {len(cases)} cases meant for {at}")
-    for name, path in {**finished.files, "fleet": finished.directory / result.FILE}.items():
+    files = {**finished.files, "fleet": finished.directory / result.FILE}
+    for name, path in files.items():
         console.say(f"{name:14} {path}")
     for note in finished.notes:
         console.say(note)

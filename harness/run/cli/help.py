@@ -60,7 +60,8 @@ _TYPES: Final = {"<str>": "TEXT", "<int range>": "N", "<float range>": "N"}
 
 def panel(part: str) -> str:
     """The heading of a part of the journey, with the example of its first command."""
-    return f"{part}: {next(iter(JOURNEY[part].values())).example}"
+    first, *_ = JOURNEY[part].values()
+    return f"{part}: {first.example}"
 
 
 def epilog(example: str) -> str:
@@ -90,8 +91,11 @@ class _Plain:
         return found
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        arguments = (one for one in self.get_params(ctx) if isinstance(one, TyperArgument))
-        return ["[OPTIONS]", *(one.metavar or str(one.name).upper() for one in arguments)]
+        pieces = ["[OPTIONS]"]
+        for one in self.get_params(ctx):
+            if isinstance(one, TyperArgument):
+                pieces.append(one.metavar or str(one.name).upper())
+        return pieces
 
 
 class Command(_Plain, TyperCommand):
@@ -122,14 +126,14 @@ class DefaultGroup(Group):
     """A group whose first command runs where none is named: a file or a directory is no command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        is_named = not args or args[0] in (*self.commands, *ctx.help_option_names)
-        default = next(iter(self.commands))
-        return super().parse_args(ctx, args if is_named else [default, *args])
+        if args and args[0] not in (*self.commands, *ctx.help_option_names):
+            default = next(iter(self.commands))
+            args = [default, *args]
+        return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The commands, then the options of each."""
         super().format_help(ctx, formatter)
         for name, command in self.commands.items():
-            command.format_help(
-                command.context_class(command, info_name=name, parent=ctx), formatter
-            )
+            context = command.context_class(command, info_name=name, parent=ctx)
+            command.format_help(context, formatter)

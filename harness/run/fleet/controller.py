@@ -57,9 +57,8 @@ class ShardProgress:
     site: str = ""  #: where it runs; empty: nowhere
     sent_at: float = 0.0
     begun: int = 0  #: attempts that were begun, and ended
-    in_vain: Counter[str] = field(
-        default_factory=Counter
-    )  #: by site, its attempts that left no new evidence
+    #: By site, its attempts that left no new evidence.
+    in_vain: Counter[str] = field(default_factory=Counter)
     nobody_since: float | None = None  #: when none of its sites was there any more
     done: bool = False
 
@@ -78,9 +77,8 @@ class Record:
     """What happened in a run besides the verdicts."""
 
     accepted: list[Accepted] = field(default_factory=list)
-    losses: list[dict[str, Any]] = field(
-        default_factory=list
-    )  #: attempts that were lost, and run again
+    #: Attempts that were lost, and run again.
+    losses: list[dict[str, Any]] = field(default_factory=list)
     not_run: dict[str, list[str]] = field(default_factory=dict)  #: site: cases
     #: Cases that came with evidence of two attempts; the first counts.
     duplicates: list[str] = field(default_factory=list)
@@ -129,10 +127,8 @@ class Controller:
             )
         losses = self._directory / _LOSSES
         if losses.exists():
-            self.record.losses = [
-                json.loads(line)
-                for line in user_files.read_text(losses, user_files.EVIDENCE).splitlines()
-            ]
+            lines = user_files.read_text(losses, user_files.EVIDENCE).splitlines()
+            self.record.losses = [json.loads(one) for one in lines]
         for progress in self._shards:
             known = self._state.shard(self._ref(progress))
             sites = {known.attempt: known.site}
@@ -176,9 +172,10 @@ class Controller:
                 continue
             if able := [name for name in progress.shard.sites if name in alive]:
                 progress.nobody_since = None
-                if site := next((name for name in self._next(progress, able) if name in free), ""):
-                    free.remove(site)
-                    self._send(progress, site)
+                best = [name for name in self._next(progress, able) if name in free]
+                if best:
+                    free.remove(best[0])
+                    self._send(progress, best[0])
                 continue
             now, patience_s = time.monotonic(), self._plan.fleet.patience_s
             progress.nobody_since = progress.nobody_since or now
@@ -226,41 +223,37 @@ class Controller:
         }
         try:
             self._app.send_task(TASK, args=[task], queue=queue_of(progress.site))
-        except (
-            Exception
-        ) as error:  # kombu has several error trees; an unsent task is sent again by _check
-            self._notify(
-                f"shard {shard.number} could not be sent to {progress.site}: {line(str(error))}"
-            )
+        # kombu has several error trees; an unsent task is sent again by _check
+        except Exception as error:
+            why = line(str(error))
+            self._notify(f"shard {shard.number} could not be sent to {progress.site}: {why}")
 
     # -- how attempts end
 
     def _check(self, progress: ShardProgress) -> None:
         known = self._state.shard(self._ref(progress))
+        lease_s = self._plan.fleet.lease_s
         # while Redis is unreachable, leases and heartbeats expire and cannot be renewed
-        is_settled = self._state.answered_for_s >= self._plan.fleet.lease_s
-        if known.state == "ended" and known.code == NOT_BEGUN:
-            self._ended(progress, f"it was not begun there: {known.words[-_WORDS:]}", begun=False)
-        elif known.state == "ended":
-            self._ended(
-                progress, f"its pytest ended with exit code {known.code}", words=known.words
-            )
-        elif known.state == "running" and known.lease_left_s < 0 and is_settled:
-            self._lost(
-                progress, f"its worker gave no sign of life for {self._plan.fleet.lease_s:g} s"
-            )
-        elif known.state == "queued":
-            waited = time.monotonic() - progress.sent_at
-            if (
-                is_settled
-                and waited >= self._plan.fleet.lease_s
-                and not self._state.is_alive(progress.site)
-            ):
-                self._lost(progress, "its site went before it began", begun=False)
-            elif waited >= _SENT_AGAIN_S:
-                self._post(progress)
-        elif known.state == "":
-            raise ResourceError("Redis has lost this run; nothing more is placed")
+        is_settled = self._state.answered_for_s >= lease_s
+        match known.state:
+            case "ended" if known.code == NOT_BEGUN:
+                how = f"it was not begun there: {known.words[-_WORDS:]}"
+                self._ended(progress, how, begun=False)
+            case "ended":
+                how = f"its pytest ended with exit code {known.code}"
+                self._ended(progress, how, words=known.words)
+            case "running":
+                if is_settled and known.lease_left_s < 0:
+                    self._lost(progress, f"its worker gave no sign of life for {lease_s:g} s")
+            case "queued":
+                waited = time.monotonic() - progress.sent_at
+                may_be_lost = is_settled and waited >= lease_s
+                if may_be_lost and not self._state.is_alive(progress.site):
+                    self._lost(progress, "its site went before it began", begun=False)
+                elif waited >= _SENT_AGAIN_S:
+                    self._post(progress)
+            case "":
+                raise ResourceError("Redis has lost this run; nothing more is placed")
 
     def _ended(
         self, progress: ShardProgress, how: str, *, begun: bool = True, words: str = ""
@@ -270,9 +263,9 @@ class Controller:
         progress.site = ""
         if not progress.left:
             progress.done = True
-            self._notify(
-                f"shard {progress.shard.number} of {progress.shard.deployment}: {len(progress.shard.cases)} cases, last at {site}"
-            )
+            shard = progress.shard
+            name = f"shard {shard.number} of {shard.deployment}"
+            self._notify(f"{name}: {len(shard.cases)} cases, last at {site}")
             return
         loss = {
             "shard": progress.shard.number,
@@ -301,12 +294,12 @@ class Controller:
 
     def _is_hopeless(self, progress: ShardProgress) -> bool:
         """Whether it was begun often enough, or sent so often and every site has had it in vain."""
-        everywhere = all(
-            progress.in_vain[name] for name in self._alive().intersection(progress.shard.sites)
-        )
-        return progress.begun >= _MOST_ATTEMPTS or (
-            progress.attempt >= _MOST_ATTEMPTS and everywhere
-        )
+        if progress.begun >= _MOST_ATTEMPTS:
+            return True
+        if progress.attempt < _MOST_ATTEMPTS:
+            return False
+        able = self._alive().intersection(progress.shard.sites)
+        return all(progress.in_vain[name] for name in able)
 
     def _lost(self, progress: ShardProgress, why: str, *, begun: bool = True) -> None:
         # From here on no call of that attempt is admitted, even if its worker is still running.

@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -61,18 +62,15 @@ class RedisGate:
         self._state, self._ref, self._site = state, ref, site
         self._deployment, self._case = deployment, case
         self.limits = limits = deployment.limits
-        own = (f"deployment {deployment.name}", limits.concurrent_calls, limits.calls_per_second)
-        shared = [
-            (f"trunk {trunk.name}", trunk.concurrent_calls, trunk.calls_per_second)
-            for trunk in trunks
-            if trunk.carries(deployment.name)
-        ]
-        self._caps = (own, *shared)
+        caps = [(f"deployment {deployment.name}", limits.concurrent_calls, limits.calls_per_second)]
+        for trunk in trunks:
+            if trunk.carries(deployment.name):
+                caps.append((f"trunk {trunk.name}", trunk.concurrent_calls, trunk.calls_per_second))
+        self._caps = tuple(caps)
         self._changed = changed
         self._lock = threading.Lock()
-        self._calls = Counter[
-            str
-        ]()  #: in each place: two while a transfer replaces one by the other
+        #: In each place: two while a transfer replaces one by the other.
+        self._calls = Counter[str]()
 
     def admit(self, within: float) -> Permit[CallRequest]:
         """As :meth:`harness.deployment.limits.Gate.admit`; a Redis that cannot be asked for so long
@@ -145,11 +143,10 @@ class RedisGate:
         """Count what an ended call used, and free its place where it was the last one there."""
         seconds = min(time.monotonic() - placed_at, self.limits.seconds_per_call)
         left = self._count(request, -1)
+        cost = self.limits.cost(seconds)
+        settle = partial(self._state.settle, request, seconds, cost, frees_place=not left)
         # In a thread of its own: where a call ends, all phones' events wait, and Redis may be away.
-        used = request, seconds, self.limits.cost(seconds)
-        threading.Thread(
-            target=self._state.settle, args=used, kwargs={"frees_place": not left}, name="settle"
-        ).start()
+        threading.Thread(target=settle, name="settle").start()
 
     def _count(self, request: CallRequest, change: int) -> int:
         """How many calls its place has then."""
@@ -218,15 +215,12 @@ class Sender:
         if report.when != "teardown" or said.get("tried again") or "case" not in said:
             return
         case = next(case for case in self._run.cases if case.id == said["case"])
-        for attempt in range(1, int(str(said.get("attempt", "1"))) + 1):
-            directory = case_directory(
-                self._run.directory, {**self._run.plain(case), "attempt": attempt}
-            )
-            self._sent.append(
-                self._executor.submit(
-                    self._store.put_case, self._ref.shard, self._ref.attempt, directory
-                )
-            )
+        attempts = int(str(said.get("attempt", "1")))
+        put_case = partial(self._store.put_case, self._ref.shard, self._ref.attempt)
+        for attempt in range(1, attempts + 1):
+            plain = {**self._run.plain(case), "attempt": attempt}
+            directory = case_directory(self._run.directory, plain)
+            self._sent.append(self._executor.submit(put_case, directory))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Any:

@@ -13,6 +13,7 @@ import tarfile
 import time
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,16 +56,13 @@ class Store:
             for path in paths:
                 archive.add(path, arcname=str(path.relative_to(within)))
         place = self._place(shard, attempt)
-        self._ask(
-            f"{place}: results cannot be kept there",
-            lambda: self._keep(place, name, packed.getvalue()),
-        )
+        keep = partial(self._keep, place, name, packed.getvalue())
+        self._ask(f"{place}: results cannot be kept there", keep)
 
     def _keep(self, place: str, name: str, packed: bytes) -> None:
         self._files.makedirs(place, exist_ok=True)
-        if (
-            self._is_local
-        ):  # write, then rename, so that no reader sees half; an object store does so itself
+        # write, then rename, so that no reader sees half; an object store does so itself
+        if self._is_local:
             part = f"{place}/.{name}.part"
             self._files.pipe_file(part, packed)
             self._files.mv(part, f"{place}/{name}")
@@ -80,7 +78,7 @@ class Store:
         """Unpack all that an attempt has left; the names of what is damaged, which is left out."""
         place = self._place(shard, attempt)
         (into / "cases").mkdir(parents=True, exist_ok=True)
-        return self._ask(f"{place}: results cannot be read", lambda: self._unpack(place, into))
+        return self._ask(f"{place}: results cannot be read", partial(self._unpack, place, into))
 
     def _unpack(self, place: str, into: Path) -> list[str]:
         damaged = []
@@ -122,9 +120,8 @@ class Store:
         while True:
             try:
                 return what()
-            except (
-                Exception
-            ) as error:  # any class: object store clients pass on their transport's errors
+            # any class: object store clients pass on their transport's errors
+            except Exception as error:
                 if isinstance(error, PermissionError) or time.monotonic() >= deadline:
                     raise ResourceError(f"{failed}: {error}") from error
                 time.sleep(_AGAIN_S)

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from harness.deployment import Deployment
 from harness.deployment.hours import AS_OF_VARIABLE, planned_at
 from harness.deployment.limits import MOST_WORKERS, Lease, lease
 from harness.errors import HarnessError, MistakeError, ResourceError, SelectionError
@@ -50,9 +51,8 @@ _INPUT = "harness"
 _RUNNER = pytest.StashKey[Lease]()
 _TEXT = pytest.StashKey[str]()  #: the JSON that every worker receives
 _BOARD = pytest.StashKey[Switchboard]()
-_OTHERS = pytest.StashKey[
-    list[Any]
-]()  #: the specifications of workers that are still to be started
+#: The specifications of workers that are still to be started.
+_OTHERS = pytest.StashKey[list[Any]]()
 WORLDS = pytest.StashKey[Worlds]()
 WATCH = pytest.StashKey[Watch]()
 
@@ -137,15 +137,13 @@ def _begin(config: pytest.Config) -> None:
     """Read what is asked for, and start what the session needs."""
     files = options.files(config)
     as_of = planned_at().isoformat() if os.environ.get(AS_OF_VARIABLE) else ""
-    _hand_down(
-        config, AS_OF_VARIABLE, datetime.now(UTC).isoformat()
-    )  # workers and worlds make the same plan
+    # workers and worlds make the same plan
+    _hand_down(config, AS_OF_VARIABLE, datetime.now(UTC).isoformat())
     planned_at()  # an invalid moment is reported before anything is read
     _hand_down(config, "OPENBLAS_NUM_THREADS", "1")  # small matrices: threads only cost time
     allow_open_files()
-    os.umask(
-        0o077
-    )  # evidence and reports hold telephone numbers and what people said; workers and worlds inherit it
+    # evidence and reports hold telephone numbers and what people said; workers and worlds inherit it
+    os.umask(0o077)
     config.stash[INTERRUPTION] = Interruption()
     only_plans = config.getoption("plan") or config.option.collectonly
     deployments = options.deployments(
@@ -169,7 +167,7 @@ def _begin(config: pytest.Config) -> None:
     workers = getattr(config.option, "numprocesses", None) or 0
     if workers and config.option.maxschedchunk is None:
         config.option.maxschedchunk = (
-            1  # the next free worker takes the next case; see order.in_order
+            1  # the next free worker takes the next case; see collection.in_order
         )
     if workers > MOST_WORKERS:
         raise SelectionError(
@@ -195,16 +193,18 @@ def _begin(config: pytest.Config) -> None:
         run.workers = config.option.numprocesses = cases
         config.option.tx = config.option.tx[:cases]
     config.stash[RUN] = run
+    simulated = [pair for pair in zip(files, deployments, strict=True) if _is_simulated(pair[1])]
     if only_plans:
-        require_playable(
-            [path for path, d in zip(files, deployments, strict=True) if d.kind == "simulated"],
-            faults,
-        )
+        require_playable([path for path, _ in simulated], faults)
         return
     _use_own_temporary_files(config)
     run.directory = create(options.reports(config).absolute())
     given: scope.Options = {**options.given(config), "as_of": as_of, "last_failed": repeated}
-    _start(config, run, files, given)
+    _start(config, run, simulated, given)
+
+
+def _is_simulated(deployment: Deployment) -> bool:
+    return deployment.kind == "simulated"
 
 
 def preflight_allows(run: Run, worlds: Worlds, mode: str, *, stderr: bool = False) -> bool:
@@ -221,9 +221,8 @@ def preflight_allows(run: Run, worlds: Worlds, mode: str, *, stderr: bool = Fals
     for name, replicas in run.replicas.items():
         replica = replicas[0]
         report = preflight.run(replica, [case for case in run.cases if case.deployment == name])
-        if is_masked(
-            replica
-        ):  # as the evidence of its cases: a terminal's lines are kept by CI as files are
+        # as the evidence of its cases: a terminal's lines are kept by CI as files are
+        if is_masked(replica):
             report = dataclasses.replace(mask_fields(report), deployment=shown_name(replica.name))
         reports.append(report)
     path = run.directory / PREFLIGHT
@@ -238,7 +237,8 @@ def preflight_allows(run: Run, worlds: Worlds, mode: str, *, stderr: bool = Fals
     for report in reports:
         if any(line.status != "ok" for line in report.lines):
             preflight.show(console, report, all_lines=False)
-    if mode == "stop" and any(report.failed for report in reports):
+    has_failed = any(report.failed for report in reports)
+    if mode == "stop" and has_failed:
         console.print("The run ends before its first call; --preflight tell goes on all the same.")
         return False
     return True
@@ -263,17 +263,21 @@ def _use_own_temporary_files(config: pytest.Config) -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Watch this process's threads, once pytest has its own hook for them."""
-    if (watch := session.config.stash.get(WATCH, None)) is not None:
-        watch.threads(getattr(session.config, "workeroutput", {}).setdefault(DEAD_THREADS, []))
+    watch = session.config.stash.get(WATCH, None)
+    if watch is not None:
+        output = getattr(session.config, "workeroutput", {})
+        watch.threads(output.setdefault(DEAD_THREADS, []))
 
 
 def _stand_ins(run: Run) -> list[PhoneConfig]:
     """The stand-ins for the AI at real platforms."""
-    trunks = dict.fromkeys(
-        (case.deployment, case.trunk) for case in run.cases if case.axes["ai"] == "stand-in"
-    )
-    all_of_them = ((run.deployment(name), trunk) for name, trunk in trunks)
-    return [stand_in(d, d.trunk(trunk)) for d, trunk in all_of_them if d.kind != "simulated"]
+    with_stand_in = [case for case in run.cases if case.axes["ai"] == "stand-in"]
+    found = []
+    for name, trunk in dict.fromkeys((case.deployment, case.trunk) for case in with_stand_in):
+        deployment = run.deployment(name)
+        if not _is_simulated(deployment):
+            found.append(stand_in(deployment, deployment.trunk(trunk)))
+    return found
 
 
 def _show(config: pytest.Config, text: str) -> None:
@@ -302,13 +306,19 @@ def _prepare(run: Run, given: scope.Options) -> None:
 def _command() -> str:
     """The command line as it was given: to ``harness``, or to pytest itself."""
     program = Path(sys.argv[0])
-    named = (
-        program.parent.name if program.name == "__main__.py" else program.name
-    )  # python -m pytest
-    return shlex.join(["pytest" if named in ("pytest", "py.test") else "harness", *sys.argv[1:]])
+    name = program.name
+    if name == "__main__.py":  # python -m pytest
+        name = program.parent.name
+    command = "pytest" if name in ("pytest", "py.test") else "harness"
+    return shlex.join([command, *sys.argv[1:]])
 
 
-def _start(config: pytest.Config, run: Run, files: list[Path], given: scope.Options) -> None:
+def _start(
+    config: pytest.Config,
+    run: Run,
+    simulated: list[tuple[Path, Deployment]],
+    given: scope.Options,
+) -> None:
     _allure_results(config, run)
     stack = ExitStack()
     config.add_cleanup(stack.close)  # for every exit; an orderly end has already ended everything
@@ -316,12 +326,9 @@ def _start(config: pytest.Config, run: Run, files: list[Path], given: scope.Opti
     runner = lease([run.control / "runner"])
     config.stash[_RUNNER] = runner
     stack.callback(runner.release)
-    simulated = [
-        pair for pair in zip(files, run.deployments, strict=True) if pair[1].kind == "simulated"
-    ]
     worlds = config.stash[WORLDS] = Worlds(run.control)
     stack.callback(worlds.stop)
-    run.replicas = {d.name: [d] for d in run.deployments if d.kind != "simulated"}
+    run.replicas = {d.name: [d] for d in run.deployments if not _is_simulated(d)}
     stack.enter_context(in_turn(run.deployments))
     if run.workers:
         with suppress(OSError):  # as where a path is too long: phones are started each for itself
@@ -329,11 +336,12 @@ def _start(config: pytest.Config, run: Run, files: list[Path], given: scope.Opti
             stack.callback(phones.close)
             run.phone_fork_server = phones.path
     if run.replicas and (run.slots > 1 or _stand_ins(run)):
-        board = config.stash[_BOARD] = Switchboard(
-            fork_server=run.phone_fork_server, say=partial(_show, config)
-        )
+        say = partial(_show, config)
+        board = config.stash[_BOARD] = Switchboard(fork_server=run.phone_fork_server, say=say)
         stack.callback(board.close)
         run.switchboard = str(board.path)
+    plugins = config.pluginmanager.get_plugins()
+    fork_servers = [plugin.path for plugin in plugins if isinstance(plugin, ForkServer)]
     try:
         started = worlds.start(
             simulated,
@@ -341,16 +349,11 @@ def _start(config: pytest.Config, run: Run, files: list[Path], given: scope.Opti
             timings=run.timings,
             faults=run.faults,
             controlled=config.getoption("world_control"),
-            fork_server=next(
-                (p.path for p in config.pluginmanager.get_plugins() if isinstance(p, ForkServer)),
-                None,
-            ),
+            fork_server=fork_servers[0] if fork_servers else None,
             meanwhile=lambda: _prepare(run, given),
         )
-        for (
-            name,
-            replicas,
-        ) in started.items():  # a world only reads the file, and --site overrides it
+        # a world only reads the file, and --site overrides it
+        for name, replicas in started.items():
             run.replicas[name] = replicas.at(run.deployment(name).site)
         run.controls = worlds.controls
     except BaseException as error:
@@ -449,7 +452,6 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if session.config.stash[WATCH].runner_is_gone:
             lead_nowhere(sys.stderr)
-    if exitstatus == pytest.ExitCode.INTERRUPTED and (
-        runner := session.config.stash.get(_RUNNER, None)
-    ):
+    runner = session.config.stash.get(_RUNNER, None)
+    if runner and exitstatus == pytest.ExitCode.INTERRUPTED:
         runner.release()
