@@ -46,9 +46,8 @@ def write(run: RunEvidence, name: str) -> tuple[Path, str]:
     in it is theirs. Raises :class:`MistakeError` for an unknown owner.
     """
     wanted = name.lower().replace("-", " ")  # a shell completes words
-    person = next(
-        (one for one in people() if wanted in map(str.lower, (one.name, *one.owners))), None
-    )
+    called = [one for one in people() if wanted in map(str.lower, (one.name, *one.owners))]
+    person = called[0] if called else None
     if person is None:
         known = [one.name for one in people()]
         raise MistakeError(
@@ -103,22 +102,18 @@ def _calls(group: CauseGroup) -> list[dict[str, Any]]:
 
 def _case(case: CaseEvidence) -> dict[str, Any]:
     """Times, the facts of each leg, what was expected and seen, and the messages."""
-    flow = arrows(case)
-    legs = call_facts(case, flow, figures(case))
+    table: list[list[str]] = []
+    for title, *values in table_of(call_facts(case, arrows(case), figures(case))):
+        shown = map(_as_call_id, values) if title == "Call-ID" else values
+        table.append([title, *shown])
+    failed = [finding for finding in case.findings if finding.verdict is not Verdict.PASSED]
+    events = [message.event for message in case.messages[:_MOST_MESSAGES]]
     return {
         "title": case.title,
         "id": case.id,
         "when": moment(case.began_wall),
-        "table": [
-            [row[0], *(map(_as_call_id, row[1:]) if row[0] == "Call-ID" else row[1:])]
-            for row in table_of(legs)
-        ],
-        "failed": [
-            (one, seen_of(one)) for one in case.findings if one.verdict is not Verdict.PASSED
-        ],
-        "messages": [
-            (moment(case.wall(message.event.at)), message.event)
-            for message in case.messages[:_MOST_MESSAGES]
-        ],
+        "table": table,
+        "failed": [(finding, seen_of(finding)) for finding in failed],
+        "messages": [(moment(case.wall(event.at)), event) for event in events],
         "more": max(0, len(case.messages) - _MOST_MESSAGES),
     }

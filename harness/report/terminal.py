@@ -48,19 +48,17 @@ def table(summary: Summary, *, every_row: bool = False) -> Table:
     result.add_column("integration" if not every_row else "row", overflow="fold")
     titles = list(summary.shown)
     for title in (*titles, "cases", "seconds"):
-        heading = (
-            title.replace(" ", "\n") if summary.not_run else title
-        )  # so that it fits 80 columns
+        # so that it fits 80 columns
+        heading = title.replace(" ", "\n") if summary.not_run else title
         result.add_column(heading, justify="right", overflow="fold", vertical="bottom")
 
     whole = Counts()
 
     def add(name: str, counts: Counts, style: str | None = None) -> None:
-        values = {title: counts.shown.get(title) for title in titles}
-        cells = (
-            f"[{STYLES[title]}]{value}[/]" if value else "[dim]·[/]"
-            for title, value in values.items()
-        )
+        cells = []
+        for title in titles:
+            value = counts.shown.get(title)
+            cells.append(f"[{STYLES[title]}]{value}[/]" if value else "[dim]·[/]")
         result.add_row(name, *cells, str(counts.cases), f"{counts.wall_s:.1f}", style=style)
 
     for name, of_integration in summary.integrations.items():
@@ -68,12 +66,12 @@ def table(summary: Summary, *, every_row: bool = False) -> Table:
         for counts in rows.values():
             total += counts
         whole += total
-        add(
-            f"{integrations.title(name)} ({_counted(len(rows), 'row')})",
-            total,
-            "bold" if every_row else None,
-        )
-        for row, counts in sorted(rows.items()) if every_row else ():
+        heading = f"{integrations.title(name)} ({_counted(len(rows), 'row')})"
+        if not every_row:
+            add(heading, total)
+            continue
+        add(heading, total, "bold")
+        for row, counts in sorted(rows.items()):
             add(f"  {row}", counts)
     if len(summary.integrations) > 1:
         result.add_section()
@@ -119,13 +117,12 @@ def _block(group: CauseGroup, run: Path, width: int, most: int, standing: str) -
     and how to learn more.
     """
     verdict = f"{group.verdict.upper():<7}  "
-    count = "; ".join(filter(None, (_counted(len(group.cases), "case"), standing)))
-    headline = textwrap.shorten(
-        group.headline.removeprefix(f"{group.verdict}: "), most, placeholder=" …"
-    )
-    words = textwrap.wrap(
-        f"{headline} ({count})", width - len(verdict), break_on_hyphens=False
-    ) or [count]
+    count = _counted(len(group.cases), "case")
+    if standing:
+        count += f"; {standing}"
+    headline = group.headline.removeprefix(f"{group.verdict}: ")
+    said = f"{textwrap.shorten(headline, most, placeholder=' …')} ({count})"
+    words = textwrap.wrap(said, width - len(verdict), break_on_hyphens=False) or [count]
     lines = [Text.assemble((verdict, STYLES[group.verdict]), (words[0], "bold"))]
     lines += [Text(" " * 9 + line, "bold") for line in words[1:]]
     fields = {
@@ -150,20 +147,19 @@ def _rows(group: CauseGroup) -> str:
     counted = group.rows.most_common()
     shown = ", ".join(f"{row} {count}" for row, count in counted[:_MOST_ROWS])
     rest = len(counted) - _MOST_ROWS
-    return shown + (f" and {_counted(rest, 'more row')}" if rest > 0 else "")
+    return f"{shown} and {_counted(rest, 'more row')}" if rest > 0 else shown
 
 
 def _left_out(summary: Summary, console: Console) -> None:
     """What was not run: of the guide's rows a line for each reason, the others in one line."""
     for why, rows in summary.guide_rows_left_out().items():
         console.print(f"[yellow]not run:[/] {_some(rows)}: {escape(why)}")
-    practice = list(
-        dict.fromkeys(str(left["row"]) for left in summary.left_out if not left["documented"])
-    )
+    undocumented = [str(left["row"]) for left in summary.left_out if not left["documented"]]
+    practice = list(dict.fromkeys(undocumented))
     if practice:
-        said = (
-            "not run" if summary.rows.keys().isdisjoint(practice) else "not run, or not everywhere"
-        )
+        said = "not run"
+        if not summary.rows.keys().isdisjoint(practice):
+            said = "not run, or not everywhere"
         count = _counted(len(practice), "practice row")
         console.print(f"[dim]{said}:[/] {count} ({_some(practice)}); the report says why")
     for entry in summary.unverified:
@@ -179,57 +175,51 @@ def _seen_in_part(summary: Summary, console: Console) -> None:
         if found.unseen:
             lacking.setdefault(found.unseen, []).append(f"{row} {found.seen} of {found.of}")
     for unseen, rows in lacking.items():
-        console.print(
-            f"[yellow]seen in part:[/] {_some(rows)}; not observed: {escape(', '.join(unseen))}"
-        )
+        unobserved = escape(", ".join(unseen))
+        console.print(f"[yellow]seen in part:[/] {_some(rows)}; not observed: {unobserved}")
 
 
 def _closing_lines(summary: Summary, console: Console) -> None:
     _seen_in_part(summary, console)
     _left_out(summary, console)
-    if summary.missing:
-        console.print(
-            f"[magenta]{_counted(len(summary.missing), 'planned case')} not run:[/] {_some(summary.missing)}"
-        )
-    if summary.unplanned:
-        said = _counted(
-            len(summary.unplanned),
-            "case was reported but not planned",
-            "cases were reported but not planned",
-        )
-        console.print(f"[magenta]{said}:[/] {_some(summary.unplanned)}")
-    if summary.passed_on_retry:
-        console.print(
-            f"[yellow]{len(summary.passed_on_retry)} passed on retry:[/] {_some(summary.passed_on_retry)}"
-        )
+    if missing := summary.missing:
+        planned = _counted(len(missing), "planned case")
+        console.print(f"[magenta]{planned} not run:[/] {_some(missing)}")
+    if unplanned := summary.unplanned:
+        one, several = "case was reported", "cases were reported"
+        said = _counted(len(unplanned), one, several)
+        console.print(f"[magenta]{said} but not planned:[/] {_some(unplanned)}")
+    if retried := summary.passed_on_retry:
+        console.print(f"[yellow]{len(retried)} passed on retry:[/] {_some(retried)}")
     if summary.strangers:
         names = [one.source for one in summary.strangers]
         requests = _counted(sum(one.requests for one in summary.strangers), "request")
-        console.print(
-            f"[dim]{requests} of {_counted(len(names), 'stranger')} got no answer:[/] {_some(names)}"
-        )
+        strangers = _counted(len(names), "stranger")
+        console.print(f"[dim]{requests} of {strangers} got no answer:[/] {_some(names)}")
     if summary.witnesses:
-        about = {case for added in summary.witnesses for case in added["cases"]}
+        about: set[str] = set()
+        for added in summary.witnesses:
+            about.update(added["cases"])
         files = _counted(len(summary.witnesses), "file")
+        cases = _counted(len(about), "case")
         listed = _some([added["file"] for added in summary.witnesses])
-        console.print(
-            f"[dim]{files} of others added, about {_counted(len(about), 'case')}:[/] {listed}"
-        )
+        console.print(f"[dim]{files} of others added, about {cases}:[/] {listed}")
     if summary.interrupted:
         console.print(f"[magenta]the run was interrupted:[/] {escape(summary.interrupted)}")
     for what in summary.broke:
         console.print(f"[magenta]broke outside of any case:[/] {escape(what)}")
-    took = (
-        f" in {summary.wall_s:.1f} s" if summary.wall_s else ""
-    )  # unknown for a run that was killed
+    # unknown for a run that was killed
+    took = f" in {summary.wall_s:.1f} s" if summary.wall_s else ""
     counts = ", ".join(f"{count} {title}" for title, count in summary.shown.items())
     console.print(f"{_counted(summary.cases, 'case')}{took}: {counts}")
 
 
 def _counted(count: int, one: str, several: str = "") -> str:
-    return f"{count} {one if count == 1 else several or f'{one}s'}"
+    if count == 1:
+        return f"{count} {one}"
+    return f"{count} {several or f'{one}s'}"
 
 
 def _some(names: Sequence[str], most: int = 3) -> str:
     shown = ", ".join(escape(name) for name in names[:most])  # ids hold brackets
-    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

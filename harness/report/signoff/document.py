@@ -52,9 +52,12 @@ _MOST_LINES, _LEAST_WAIVERS = 53, 2
 
 def brief(reason: str) -> str:
     """A reason as the first page has it: of a long list, the first names and how many more."""
-    names, shown = reason.split(", "), reason[:_MOST_WORDS].count(", ")
+    names = reason.split(", ")
+    shown = reason[:_MOST_WORDS].count(", ")  # how many of them it has room for
     left = len(names) - shown
-    return reason if left < 2 or not shown else f"{', '.join(names[:shown])} and {left} more"
+    if left < 2 or not shown:
+        return reason
+    return f"{', '.join(names[:shown])} and {left} more"
 
 
 def write(
@@ -65,9 +68,16 @@ def write(
     ``signer`` is the id of the key the run is signed with, empty for none; ``evidence`` the
     manifest's digest; ``past`` what the history says of the run.
     """
-    scope = decision.scope
+    scope, reasons = decision.scope, decision.reasons
+    is_cut = len(reasons) > _MOST_REASONS or any(brief(reason) != reason for reason in reasons)
     statements = _statements(decision.rows)
     seen = partial(_seen, numbers={words: number for number, words in enumerate(statements, 1)})
+    used: set[str] = set()
+    for row in decision.rows:
+        used.update(source for source, _ in seen(row))
+    # digests are not to be masked: their runs of digits are no numbers
+    hashes = {one.name: _as_it_is(one.hash) for one in scope.deployments}
+    digests = [one["sha256"] for one in decision.evidence.witnesses]
     tables = _matrix(decision)
     template = _environment().get_template("signoff.html.j2")
     text = template.render(
@@ -84,37 +94,37 @@ def write(
         most_reasons=_MOST_REASONS,
         most_waivers=_most_waivers(tables),
         brief=brief,
-        is_cut=len(decision.reasons) > _MOST_REASONS
-        or any(brief(reason) != reason for reason in decision.reasons),
+        is_cut=is_cut,
         annex=_annex(decision.rows),
         statements=statements,
         seen=seen,
-        used={name for row in decision.rows for name, _ in seen(row)},
+        used=used,
         sources=SOURCES,
         options=_options(decision),
         accepted=decision.outcome is not Acceptance.NOT_ACCEPTED,
-        signer=Markup(signer),  # digests are not to be masked: their runs of digits are no numbers
+        signer=Markup(signer),
         evidence=Markup(evidence),
-        hashes={d.name: Markup.escape(printable(d.hash)) for d in scope.deployments},
-        digests={
-            one["sha256"]: Markup.escape(printable(one["sha256"]))
-            for one in decision.evidence.witnesses
-        },
+        hashes=hashes,
+        digests={digest: _as_it_is(digest) for digest in digests},
         versions=scope.versions,
     )
     whole_file.write(path, text)
 
 
+def _as_it_is(text: str) -> Markup:
+    return Markup.escape(printable(text))
+
+
 @cache
 def _environment() -> Environment:
     """The templates' environment, in which numbers are masked."""
-    return environment().overlay(
-        finalize=lambda value: (
-            mask_text(printable(value))
-            if isinstance(value, str) and not isinstance(value, Markup)
-            else value
-        )
-    )
+    return environment().overlay(finalize=_masked)
+
+
+def _masked(value: object) -> object:
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    return mask_text(printable(value))
 
 
 def title(decision: Decision) -> str:
@@ -158,13 +168,10 @@ def banner(decision: Decision) -> str:
 def _matrix(decision: Decision) -> tuple[matrix.Table, ...]:
     """The matrix as the decision counts it; deployments share the width of the first page."""
     results = [(one.case.case, str(one.verdict)) for one in decision.cases]
+    results += [(case, matrix.NOT_RUN) for case in decision.evidence.absent]
     several = len(decision.scope.deployments) > 1
     most = _MOST_OF_SEVERAL if several else _MOST_COLUMNS
-    return matrix.tables(
-        decision.scope,
-        [*results, *((case, matrix.NOT_RUN) for case in decision.evidence.absent)],
-        most,
-    )
+    return matrix.tables(decision.scope, results, most)
 
 
 def _most_waivers(tables: Iterable[matrix.Table]) -> int:
@@ -177,23 +184,24 @@ def _annex(rows: Iterable[RowResult]) -> dict[str, list[tuple[RowScope, list[Row
     """The rows of the guide, then those of practice: each once, with its result in each deployment,
     the worst first.
     """
-    found: dict[str, dict[str, list[RowResult]]] = {}
+    in_order = sorted(rows, key=lambda row: (_ORDER.index(row.verdict), row.scope.row))
+    found: dict[str, list[tuple[RowScope, list[RowResult]]]] = {}
     for documented, words in ((True, "Rows of the integration guide"), (False, "Rows of practice")):
-        for row in sorted(rows, key=lambda row: (_ORDER.index(row.verdict), row.scope.row)):
+        by_id: dict[str, list[RowResult]] = {}
+        for row in in_order:
             if row.scope.documented is documented:
-                found.setdefault(words, {}).setdefault(row.scope.row, []).append(row)
-    return {
-        words: [(members[0].scope, members) for members in of_rows.values()]
-        for words, of_rows in found.items()
-    }
+                by_id.setdefault(row.scope.row, []).append(row)
+        if by_id:
+            found[words] = [(members[0].scope, members) for members in by_id.values()]
+    return found
 
 
 def _statements(rows: Iterable[RowResult]) -> list[str]:
     """What was claimed of any row, the most frequent first: the annex has its numbers."""
-    return [
-        words
-        for words, _ in Counter(claim.words for row in rows for claim in row.claims).most_common()
-    ]
+    counted: Counter[str] = Counter()
+    for row in rows:
+        counted.update(claim.words for claim in row.claims)
+    return [words for words, _ in counted.most_common()]
 
 
 def _seen(row: RowResult, numbers: Mapping[str, int]) -> list[tuple[str, str]]:
@@ -205,10 +213,10 @@ def _seen(row: RowResult, numbers: Mapping[str, int]) -> list[tuple[str, str]]:
         of_cases: dict[int, list[int]] = {}
         for claim in claims:
             of_cases.setdefault(claim.cases, []).append(numbers[claim.words])
-        parts = [
-            _ranges(sorted(of)) + (f" ({cases}/{row.passed})" if cases < row.passed else "")
-            for cases, of in sorted(of_cases.items(), reverse=True)
-        ]
+        parts = []
+        for cases, of in sorted(of_cases.items(), reverse=True):
+            ranges = _ranges(sorted(of))
+            parts.append(f"{ranges} ({cases}/{row.passed})" if cases < row.passed else ranges)
         found.append((source, "; ".join(parts)))
     return found
 
@@ -220,9 +228,13 @@ def _ranges(numbers: Sequence[int]) -> str:
             spans[-1].append(number)
         else:
             spans.append([number])
-    return ", ".join(
-        f"{span[0]}–{span[-1]}" if span[2:] else ", ".join(map(str, span)) for span in spans
-    )
+    parts: list[str] = []
+    for span in spans:
+        if len(span) > 2:
+            parts.append(f"{span[0]}–{span[-1]}")
+        else:
+            parts += map(str, span)
+    return ", ".join(parts)
 
 
 _ORDER = [
@@ -232,31 +244,29 @@ _ORDER = [
 
 def _options(decision: Decision) -> list[tuple[str, str]]:
     given: Mapping[str, Any] = decision.scope.options
-
-    def words(name: str, value: object) -> str:
-        if isinstance(
-            value, (list, tuple)
-        ):  # no choice is all of them; nothing is required or injected by itself
-            return ", ".join(map(str, value)) or (
-                "none" if name in ("fault", "require", "grant") else "all"
-            )
-        return (
-            {True: "yes", False: "no", "": "none"}.get(value, str(value))
-            if isinstance(value, (bool, str))
-            else str(value)
-        )
-
-    names = {"keyword": "-k"}
+    unsaid = {"as_of"}  # a sentence of its own says it
+    # what these say is of deployments that the run had not
     kinds = {one.kind for one in decision.scope.deployments}
-    nothing = (
-        {"live"} if kinds == {"simulated"} else {"timings"} if "simulated" not in kinds else set()
-    )
-    nothing |= {"as_of"}  # a sentence of its own says it
-    return [
-        (names.get(name, f"--{name.replace('_', '-')}"), words(name, value))
-        for name, value in given.items()
-        if name not in nothing  # what it says is of deployments that the run had not
-    ]
+    if kinds == {"simulated"}:
+        unsaid.add("live")
+    elif "simulated" not in kinds:
+        unsaid.add("timings")
+    found = []
+    for name, value in given.items():
+        if name not in unsaid:
+            option = "-k" if name == "keyword" else f"--{name.replace('_', '-')}"
+            found.append((option, _in_words(name, value)))
+    return found
+
+
+def _in_words(name: str, value: object) -> str:
+    """The value of an option. No choice is all of them; nothing is required or injected by itself."""
+    if isinstance(value, list | tuple):
+        nothing = "none" if name in ("fault", "require", "grant") else "all"
+        return ", ".join(map(str, value)) or nothing
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value == "" else str(value)
 
 
 def _period(decision: Decision) -> str:
@@ -264,9 +274,8 @@ def _period(decision: Decision) -> str:
     run = decision.evidence
     if not run.attempts:
         return "no case ran"
-    began, ended = (
-        datetime.datetime.fromtimestamp(at, datetime.UTC) for at in (run.began, run.ended_wall)
-    )
+    began = datetime.datetime.fromtimestamp(run.began, datetime.UTC)
+    ended = datetime.datetime.fromtimestamp(run.ended_wall, datetime.UTC)
     last = ended.strftime("%H:%M" if ended.date() == began.date() else "%d %B %Y, %H:%M")
     return f"{began.strftime('%d %B %Y, %H:%M')} to {last} UTC"
 
@@ -293,7 +302,6 @@ def write_pdf(html: Path, pdf: Path) -> None:
 
     document: Any = weasyprint.HTML(filename=str(html))
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", ResourceWarning
-        )  # WeasyPrint 70 leaves its colour profile open
+        # WeasyPrint 70 leaves its colour profile open
+        warnings.simplefilter("ignore", ResourceWarning)
         document.write_pdf(str(pdf), pdf_variant="pdf/a-3a")
