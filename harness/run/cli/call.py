@@ -20,7 +20,7 @@ from rich.table import Table
 
 from harness import integrations
 from harness.audio.dtmf import DIGITS
-from harness.audio.marks import SAMPLE_RATE
+from harness.audio.marks import REPLY_OFFSET, SAMPLE_RATE
 from harness.audio.prompts import prompt_path, prompt_samples, prompt_text
 from harness.case.events import CallState, Event, LegStarted, Listened, MarkHeard
 from harness.case.legs import SOUND_DBOV
@@ -171,26 +171,22 @@ def _kept(directory: Path) -> Path:
 
 
 def _caller(deployment: Deployment, asked: str | None) -> str:
+    phones = deployment.phones
     if asked is None:
-        return next(
-            (name for name, entry in deployment.phones.items() if entry.number),
-            next(iter(deployment.phones)),
-        )
-    if asked not in deployment.phones:
-        raise SelectionError(
-            f"--phone {asked}: there is none; allowed: {', '.join(deployment.phones)}"
-        )
+        with_number = [name for name, entry in phones.items() if entry.number]
+        return with_number[0] if with_number else next(iter(phones))
+    if asked not in phones:
+        raise SelectionError(f"--phone {asked}: there is none; allowed: {', '.join(phones)}")
     return asked
 
 
 def _uri(deployment: Deployment, caller: str, number: str) -> str:
     if re.fullmatch(r"[+\d\s().-]+", number):
         number = re.sub(r"[\s().-]", "", number)  # as people write it
-    return (
-        number
-        if ":" in number
-        else f"sip:{number}@{deployment.accounts[deployment.phones[caller].account].domain}"
-    )
+    if ":" in number:
+        return number
+    account = deployment.accounts[deployment.phones[caller].account]
+    return f"sip:{number}@{account.domain}"
 
 
 @dataclass
@@ -308,19 +304,16 @@ class _Attempt:
                 self._say(f"{event.leg} {event.direction} {event.remote_uri}")
             case CallState():
                 code = f" {event.code} {event.reason}" if event.code else ""
-                self._say(
-                    f"{event.leg} {event.state}{code}",
-                    "green" if event.state == "confirmed" else "",
-                )
+                style = "green" if event.state == "confirmed" else ""
+                self._say(f"{event.leg} {event.state}{code}", style)
             case MarkHeard():
                 self._heard(event)
             case Listened():
                 sounds = event.level_dbov > SOUND_DBOV
                 if sounds != self._sounds:
                     self._sounds = sounds
-                    self._say(
-                        f"{event.leg} hears {f'sound, {event.level_dbov:.0f} dBov' if sounds else 'nothing any more'}"
-                    )
+                    what = f"sound, {event.level_dbov:.0f} dBov" if sounds else "nothing any more"
+                    self._say(f"{event.leg} hears {what}")
             case _:
                 if said := said_of(event):
                     text, is_bad = said
@@ -330,19 +323,13 @@ class _Attempt:
         if (event.leg, event.mark) in self._marks:
             return
         self._marks.add((event.leg, event.mark))
-        assistants = self._deployment.assistants.items()
-        voice = next(
-            (
-                f"assistant {name}"
-                for name, assistant in assistants
-                if assistant.voice == event.mark
-            ),
-            None,
-        )
-        whose = voice or ("an answer in band" if event.mark >= 256 else "a leg")
-        self._say(
-            f"{event.leg} hears mark {event.mark} ({whose}), {event.level_dbov:.0f} dBov", "cyan"
-        )
+        whose = "an answer in band" if event.mark >= REPLY_OFFSET else "a leg"
+        for name, assistant in self._deployment.assistants.items():
+            if assistant.voice == event.mark:
+                whose = f"assistant {name}"
+                break
+        level = f"{event.level_dbov:.0f} dBov"
+        self._say(f"{event.leg} hears mark {event.mark} ({whose}), {level}", "cyan")
 
     def _say(self, text: str, style: str = "") -> None:
         self._console.say(f"{time.monotonic() - self._began:7.2f}  {text}", style)
@@ -409,32 +396,32 @@ def _step_ended(console: SafeConsole, number: int, calls: Sequence[LoadCall]) ->
     bad = [call for call in calls if call.failed_in is not None]
     said = f"step {number}: {len(calls) - len(bad)} of {len(calls)} calls up and verified"
     if bad:
-        message = bad[0].message
-        said += f"; call {bad[0].index}: {mask_text(message) if is_masked(bad[0].lane.context.deployment) else message}"
+        first = bad[0]
+        message = first.message
+        if is_masked(first.lane.context.deployment):
+            message = mask_text(message)
+        said += f"; call {first.index}: {message}"
     console.say(said)
 
 
 def _show_load(console: SafeConsole, found: LoadResult, run: Path) -> None:
     table = Table(title=f"load of {found.deployment}")
-    for heading in (
-        *("step", "calls", "placed", "verified", "held", "calls/s"),
-        "setup ms\np50/p95/p99",
-        "post-dial delay ms\np50/p95/p99",
-        "two-way ms\np50/p95/p99",
-    ):
+    for heading in ("step", "calls", "placed", "verified", "held", "calls/s"):
         table.add_column(heading, justify="right")
+    for time_ms in ("setup ms", "post-dial delay ms", "two-way ms"):
+        table.add_column(f"{time_ms}\np50/p95/p99", justify="right")
     table.add_column("verdict")
     for step in found.steps:
         table.add_row(
-            *(
-                str(value)
-                for value in (step.step, step.calls, step.placed, step.verified, step.held)
-            ),
+            str(step.step),
+            str(step.calls),
+            str(step.placed),
+            str(step.verified),
+            str(step.held),
             "" if step.cps is None else f"{step.cps:g}",
-            *(
-                _percentiles(one)
-                for one in (step.setup_ms, step.post_dial_delay_ms, step.two_way_ms)
-            ),
+            _percentiles(step.setup_ms),
+            _percentiles(step.post_dial_delay_ms),
+            _percentiles(step.two_way_ms),
             str(step.verdict),
         )
     console.print(table)
@@ -445,18 +432,15 @@ def _show_load(console: SafeConsole, found: LoadResult, run: Path) -> None:
     if (first := found.first_failing) is not None:
         console.print(f"first failing step: {first.step} ({first.calls} calls)", style="red")
         console.say(first.message or "not all of its calls were placed")
-    ended = sum(call.ended for call in found.calls)
-    console.print(
-        f"{found.verdict}: {found.calls_held} of {found.asked.calls} calls held, {ended} of {len(found.calls)} ended",
-        style="green" if found.exit_code == 0 else "red",
-    )
+    held = f"{found.calls_held} of {found.asked.calls} calls held"
+    ended = f"{sum(call.ended for call in found.calls)} of {len(found.calls)} ended"
+    style = "green" if found.exit_code == 0 else "red"
+    console.print(f"{found.verdict}: {held}, {ended}", style=style)
     for name in (result.FILE, result.PICTURE):
         console.say(str(run / name))
 
 
 def _percentiles(percentiles: Percentiles) -> str:
     known = (percentiles.p50, percentiles.p95, percentiles.p99)
-    return (
-        "/".join("–" if value is None else f"{value:.0f}" for value in known)
-        + f" of {percentiles.of}"
-    )
+    shown = ["–" if value is None else f"{value:.0f}" for value in known]
+    return f"{'/'.join(shown)} of {percentiles.of}"

@@ -78,11 +78,9 @@ def _find(result: Path, case: str) -> CaseEvidence:
         require_files(result.resolve())
         return CaseEvidence.read(result)
     if not (result / "cases").is_dir():
-        wrong = (
-            "no such directory"
-            if not result.exists()
-            else "not the directory of a run or of a case"
-        )
+        wrong = "not the directory of a run or of a case"
+        if not result.exists():
+            wrong = "no such directory"
         raise MistakeError(
             f"{result}: {wrong}; allowed: a case's directory, or a run's (reports/latest) and a case's id"
         )
@@ -91,29 +89,30 @@ def _find(result: Path, case: str) -> CaseEvidence:
         return CaseEvidence.read(result / "cases" / case)
     found = _named(result)
     if not found:
-        raise MistakeError(
-            f"{result}: no case has left evidence there; allowed: another run's directory"
-        )
-    matching = [tries for name, tries in found if case == name]
-    matching = matching or [tries for name, tries in found if case in name]
+        why = "no case has left evidence there; allowed: another run's directory"
+        raise MistakeError(f"{result}: {why}")
+    exact = [(name, tries) for name, tries in found if case == name]
+    matching = exact or [(name, tries) for name, tries in found if case in name]
     if len(matching) > 1:
-        matching = [tries for tries in matching if _has_failed(tries)] or matching
+        failed = [(name, tries) for name, tries in matching if _has_failed(tries)]
+        matching = failed or matching
     if len(matching) == 1:
-        return _counting(matching[0])
-    if not matching and case in _planned(result):
+        _, tries = matching[0]
+        return _counting(tries)
+    if matching:
+        what = "more than one case is meant"
+        names = sorted(name for name, _ in matching)
+        if len(set(names)) < len(names):  # one case of several sites: their directories differ
+            names = sorted(tries[-1].name for _, tries in matching)
+    elif case in _planned(result):
         raise MistakeError(f"{result}: {case!r} was not run: it left no evidence")
-    names = sorted(name for name, tries in found if not matching or tries in matching)
-    if matching and len(set(names)) < len(
-        names
-    ):  # one case of several sites: their directories differ
-        names = sorted(tries[-1].name for tries in matching)
+    else:
+        names = sorted(name for name, _ in found)
+        meant = nearest(case, [*names, *(name.partition("[")[0] for name in names)])
+        what = f"no case of this run is called {case!r}{meant}"
     shown = ", ".join(names[:_MOST_SUGGESTED])
     if len(names) > _MOST_SUGGESTED:
         shown += f" and {len(names) - _MOST_SUGGESTED} more"
-    what = "more than one case is meant"
-    if not matching:
-        meant = nearest(case, [*names, *(name.partition("[")[0] for name in names)])
-        what = f"no case of this run is called {case!r}{meant}"
     raise MistakeError(f"{result}: {what}; allowed: one of {shown}")
 
 
@@ -154,6 +153,7 @@ def _named(run: Path) -> list[tuple[str, Sequence[Path]]]:
         except (OSError, ValueError, TypeError, AttributeError, OverflowError):
             key, order = ("", path.parent.name), (0.0, 1, path.parent)
         every.setdefault(key, []).append(order)
-    return [
-        (name, [directory for *_, directory in sorted(tries)]) for (_, name), tries in every.items()
-    ]
+    named: list[tuple[str, Sequence[Path]]] = []
+    for (_, name), tries in every.items():
+        named.append((name, [directory for *_, directory in sorted(tries)]))
+    return named
