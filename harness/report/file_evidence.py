@@ -35,9 +35,8 @@ class FileEvidence:
     def __init__(self, evidence: CaseEvidence, added: Sequence[FileEvent]) -> None:
         self._evidence = evidence
         self._marks = [event for event in added if isinstance(event, MarkInFile)]
-        self._voices = [
-            event for event in added if isinstance(event, VoiceInFile) and event.made_at == AT_AI
-        ]
+        voices = [event for event in added if isinstance(event, VoiceInFile)]
+        self._voices = [event for event in voices if event.made_at == AT_AI]
         self._messages = [event for event in added if isinstance(event, MessageInFile)]
         asked = (one.given.get("value") for one in evidence.events.of(Expected))
         #: Header values whose numbers are masked, with zeros: what was sent is not known.
@@ -88,13 +87,12 @@ class FileEvidence:
         if given["towards"] != "ai":
             return None
         until = found.at + _LATER_S  # the call may have been changed then
-        reported = [
-            event
-            for event in self._marks
-            if event.leg == given["speaker"]
-            and event.at <= until
-            and event.at + (event.heard_s or event.covered_s) >= given["since"]
-        ]
+        reported = []
+        for event in self._marks:
+            ended = event.at + (event.heard_s or event.covered_s)
+            is_in_time = event.at <= until and ended >= given["since"]
+            if event.leg == given["speaker"] and is_in_time:
+                reported.append(event)
         at_ai = [event for event in reported if event.made_at == AT_AI]
         captured = self._missing_on_the_way([event for event in reported if "→" in event.made_at])
         denial = None if captured is None else Denial(Observation.RECORDING, captured)
@@ -137,12 +135,11 @@ class FileEvidence:
         longest = max(nearest, key=lambda event: event.covered_s)
         where = f"{longest.file} ({longest.made_at})"
         words = f"{where} covers {longest.covered_s:.1f} s of the call without mark {longest.mark}"
-        seen = max(
-            (event for event in marks if event.heard_s),
-            key=lambda event: event.call_id not in own,
-            default=None,
-        )
-        return f"{words}, last seen in {seen.file} ({seen.made_at})" if seen is not None else words
+        heard = [event for event in marks if event.heard_s]
+        if not heard:
+            return words
+        seen = next((event for event in heard if event.call_id not in own), heard[0])
+        return f"{words}, last seen in {seen.file} ({seen.made_at})"
 
     def _own_calls(self, leg: str | None) -> set[str]:
         """The Call-IDs of a leg's own dialogs."""
@@ -153,10 +150,8 @@ class FileEvidence:
         """The caller heard this AI, if the AI's recording has the voice; after a change of the call
         it is not known when that was.
         """
-        heard = next(
-            (event for event in self._voices if event.leg == given["listener"] and event.found),
-            None,
-        )
+        of_caller = [event for event in self._voices if event.leg == given["listener"]]
+        heard = next((event for event in of_caller if event.found), None)
         sound = given["sound"]
         if heard is None or sound is None or given.get("again"):
             return None
@@ -179,19 +174,17 @@ class FileEvidence:
         return found
 
     def _to_ai(self) -> Iterator[tuple[MessageInFile, Message]]:
-        hosts = {
-            str(host)
-            for host, name in (self._evidence.case.get("hosts") or {}).items()
-            if name == _AI
-        }
+        named = self._evidence.case.get("hosts") or {}
+        hosts = {str(host) for host, name in named.items() if name == _AI}
         for event in self._messages:
             message = read(event.text)
             if message is None:
                 continue
-            uri = ""
-            with suppress(SipSyntaxError):
-                uri = message.uri.host if isinstance(message, Request) else ""
-            if {FlowEnd.parse(event.destination).host, uri} & hosts:
+            towards = {FlowEnd.parse(event.destination).host}
+            if isinstance(message, Request):
+                with suppress(SipSyntaxError):
+                    towards.add(message.uri.host)
+            if towards & hosts:
                 yield event, message
 
     @property
@@ -214,22 +207,21 @@ class FileEvidence:
         """
         assert self._invite is not None
         asked = read(self._invite.text)
+        if asked is None:
+            return ""
         for event in self._messages:
             message = read(event.text)
-            if (
-                not isinstance(message, Response)
-                or asked is None
-                or message.call_id != asked.call_id
-            ):
+            if not isinstance(message, Response) or message.call_id != asked.call_id:
                 continue
             if message.status == 200 and "INVITE" in (message.get("CSeq") or ""):
-                try:
-                    audio = Description.parse(message.part("application/sdp") or "").audio
-                except SdpError:
-                    return ""
-                return (
-                    next((one.name for one in audio.codecs if one.name != "telephone-event"), "")
-                    if audio
-                    else ""
-                )
+                return _first_codec(message)
         return ""
+
+
+def _first_codec(answer: Response) -> str:
+    try:
+        audio = Description.parse(answer.part("application/sdp") or "").audio
+    except SdpError:
+        return ""
+    names = [codec.name for codec in audio.codecs] if audio else []
+    return next((name for name in names if name != "telephone-event"), "")

@@ -131,8 +131,10 @@ class Arrow:
         times = f" ×{1 + self.repeats}" if self.repeats else ""
         if not self.is_response:
             return (self.method or self.start_line) + times
-        words = self.start_line.partition(" ")[2]
-        return (f"{words} ({self.method})" if self.method not in ("", "INVITE") else words) + times
+        _, _, words = self.start_line.partition(" ")
+        if self.method not in ("", "INVITE"):
+            words = f"{words} ({self.method})"
+        return words + times
 
     @cached_property
     def detail(self) -> str:
@@ -197,13 +199,13 @@ def sdp_summary(text: str) -> str:
     audio = next((media for media in description.media if media.kind == "audio"), None)
     if audio is None:
         return ""
-    names = dict.fromkeys(
-        "DTMF" if codec.name == "telephone-event" else codec.name for codec in audio.codecs
-    )
-    parts = [" ".join(names)]
-    parts.append(
-        "refused" if audio.is_rejected else f"{description.address_of(audio) or '?'}:{audio.port}"
-    )
+    codecs = [codec.name for codec in audio.codecs]
+    names = ["DTMF" if name == "telephone-event" else name for name in codecs]
+    parts = [" ".join(dict.fromkeys(names))]
+    if audio.is_rejected:
+        parts.append("refused")
+    else:
+        parts.append(f"{description.address_of(audio) or '?'}:{audio.port}")
     if (direction := description.direction_of(audio)) != "sendrecv":
         parts.append(direction)
     if audio.is_secure:
@@ -223,12 +225,9 @@ def arrows(evidence: CaseEvidence) -> list[Arrow]:
 
 
 def _in_records(evidence: CaseEvidence) -> Iterator[Arrow]:
-    recorded = [
-        (record, entry)
-        for record in evidence.far_end
-        for entry in record.messages
-        if _is_message(entry)
-    ]
+    recorded = []
+    for record in evidence.far_end:
+        recorded += [(record, entry) for entry in record.messages if _is_message(entry)]
     for number, (record, entry) in enumerate(recorded, start=1):
         message = SipMessage(
             at=on_our_clock(evidence, entry.get("at"), record.at),
@@ -330,20 +329,20 @@ def met_challenges(flow: Sequence[Arrow]) -> frozenset[str]:
     """Numbers of the challenges that were answered with credentials: part of every digest (RFC
     3261, section 22), and no failure.
     """
-    return frozenset(
-        arrow.numbers[0]
-        for index, arrow in enumerate(flow)
-        if arrow.status in CHALLENGES and any(_meets(later, arrow) for later in flow[index + 1 :])
-    )
+    met = set()
+    for index, arrow in enumerate(flow):
+        if arrow.status in CHALLENGES and any(_meets(later, arrow) for later in flow[index + 1 :]):
+            met.add(arrow.numbers[0])
+    return frozenset(met)
 
 
 def _meets(request: Arrow, challenge: Arrow) -> bool:
+    if request.is_response or request.method != challenge.method:
+        return False
+    if request.header("Call-ID") != challenge.header("Call-ID"):
+        return False
     credentials = request.header("Authorization") or request.header("Proxy-Authorization")
-    same = (request.method, request.header("Call-ID")) == (
-        challenge.method,
-        challenge.header("Call-ID"),
-    )
-    return not request.is_response and same and credentials is not None
+    return credentials is not None
 
 
 # -- the messages that a finding is about
@@ -500,9 +499,8 @@ def is_foreign(mark: int, owners: Mapping[int, str]) -> bool:
 
 def owners(evidence: CaseEvidence) -> dict[int, str]:
     """The leg that sends each mark of this case."""
-    return {
-        begun.mark: begun.leg for begun in evidence.events.of(LegStarted) if begun.leg is not None
-    }
+    started = evidence.events.of(LegStarted)
+    return {begun.mark: begun.leg for begun in started if begun.leg is not None}
 
 
 def far_end_marks(evidence: CaseEvidence) -> list[MarkSpan]:
@@ -516,17 +514,10 @@ def far_end_marks(evidence: CaseEvidence) -> list[MarkSpan]:
             if isinstance(entry, Mapping) and isinstance(entry.get("mark"), int):
                 began = on_our_clock(evidence, entry.get("at"), record.at)
                 ended = on_our_clock(evidence, entry.get("until"), began)
+                ended = max(began, ended)
                 level = _level(entry.get("level_dbov"))
-                found.append(
-                    MarkSpan(
-                        f"{record.phone}'s record",
-                        entry["mark"],
-                        began,
-                        max(began, ended),
-                        level,
-                        1.0,
-                    )
-                )
+                leg = f"{record.phone}'s record"
+                found.append(MarkSpan(leg, entry["mark"], began, ended, level, 1.0))
     return found
 
 
@@ -541,17 +532,13 @@ def activities(evidence: CaseEvidence) -> list[Activity]:
     """What happened besides messages, by time."""
     own = owners(evidence)
     voices = evidence.case.get("voices") or {}
-    found = [
-        Activity(e.at, e.phone, *said) for e in evidence.events if (said := said_of(e)) is not None
-    ]
+    found = []
+    for event in evidence.events:
+        if said := said_of(event):
+            found.append(Activity(event.at, event.phone, *said))
     for span in evidence.marks:
-        found.append(
-            Activity(
-                span.began,
-                phone_of(span.leg),
-                f"{span.leg} hears {name_mark(span.mark, own, voices)}",
-            )
-        )
+        heard = f"{span.leg} hears {name_mark(span.mark, own, voices)}"
+        found.append(Activity(span.began, phone_of(span.leg), heard))
     return sorted(found, key=lambda moment: moment.at)
 
 
@@ -561,10 +548,8 @@ def said_of(event: Event) -> tuple[str, bool] | None:
         case MediaState(active=False):
             return f"{event.leg} has no media", True
         case MediaState():
-            return (
-                f"{event.leg} media {event.codec or '?'} {event.direction}{', SRTP' * event.secure}",
-                False,
-            )
+            secure = ", SRTP" if event.secure else ""
+            return f"{event.leg} media {event.codec or '?'} {event.direction}{secure}", False
         case RegistrationState(active=True):
             return f"registered for {event.expires} s", False
         case RegistrationState():
@@ -576,29 +561,23 @@ def said_of(event: Event) -> tuple[str, bool] | None:
         case TransportFailed():
             return f"{event.transport.upper()} to {event.remote} failed: {event.reason}", True
         case AskedByOptions() if event.answered or event.every_s:
+            there = f"the {event.phone} has been there for {event.there_s:.1f} s"
             seen = "has answered" if event.answered else "has got no"
-            return (
-                f"the {event.phone} has been there for {event.there_s:.1f} s, and {seen} OPTIONS of the platform's",
-                False,
-            )
+            return f"{there}, and {seen} OPTIONS of the platform's", False
         case TlsHandshake():
-            return f"TLS handshake of {event.remote}{' failed' * event.failed}", event.failed
+            failed = " failed" if event.failed else ""
+            return f"TLS handshake of {event.remote}{failed}", event.failed
         case StrangerRefused():
-            agent, by_address = event.user_agent or "no user agent", event.why == "address"
-            why = (
-                "none of the platform's addresses"
-                if by_address
-                else "it names a call of the harness wrongly"
-            )
-            return (
-                f"{event.count}× {event.method} of {event.source} ({agent}) refused: {why}",
-                False,
-            )
+            requests = f"{event.count}× {event.method} of {event.source}"
+            agent = event.user_agent or "no user agent"
+            why = "it names a call of the harness wrongly"
+            if event.why == "address":
+                why = "none of the platform's addresses"
+            return f"{requests} ({agent}) refused: {why}", False
         case NameLookup():
-            return (
-                f"DNS, {event.name}: {event.problem or 'found'} after {event.seconds:.1f} s",
-                bool(event.problem),
-            )
+            found = event.problem or "found"
+            said = f"DNS, {event.name}: {found} after {event.seconds:.1f} s"
+            return said, bool(event.problem)
         case PasswordWithheld():
             return f"no password for a challenge: {event.why}", True
         case CallsRefused():
@@ -611,17 +590,19 @@ def said_of(event: Event) -> tuple[str, bool] | None:
 
 def leg_phases(evidence: CaseEvidence) -> list[LegPhase]:
     """When each leg rang, talked and was on hold."""
-    return [
-        LegPhase(leg, phase, began, ended, text)
-        for leg, call in evidence.legs.items()
-        for (began, phase, text), (ended, *_) in itertools.pairwise(
-            [*_changes(call), (evidence.ended, None, "")]
-        )
-        if phase is not None and ended > began
-    ]
+    found = []
+    for leg, call in evidence.legs.items():
+        changes: list[_Change] = [*_changes(call), (evidence.ended, None, "")]
+        for (began, phase, text), (ended, *_) in itertools.pairwise(changes):
+            if phase is not None and ended > began:
+                found.append(LegPhase(leg, phase, began, ended, text))
+    return found
 
 
-def _changes(events: Iterable[Event]) -> Iterator[tuple[float, Phase | None, str]]:
+_Change = tuple[float, Phase | None, str]
+
+
+def _changes(events: Iterable[Event]) -> Iterator[_Change]:
     """When a leg's state changes, and to what; None when it is over."""
     rang = confirmed = False
     media: MediaState | None = None
@@ -645,5 +626,8 @@ def _changes(events: Iterable[Event]) -> Iterator[tuple[float, Phase | None, str
 def _talk(media: MediaState | None) -> tuple[Phase, str]:
     if media is None:
         return "talking", "confirmed"
-    text = " ".join(filter(None, (media.codec, media.direction, "SRTP" if media.secure else "")))
-    return ("talking" if media.active and media.direction == "sendrecv" else "held"), text
+    words = [media.codec, media.direction]
+    if media.secure:
+        words.append("SRTP")
+    is_talking = media.active and media.direction == "sendrecv"
+    return ("talking" if is_talking else "held"), " ".join(filter(None, words))

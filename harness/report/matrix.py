@@ -76,14 +76,10 @@ class Cell:
         """How many of them have the worst verdict, ``3`` for all three, ``1/3`` for one; empty for
         one case.
         """
+        if self.cases == 1:
+            return ""
         count = self.counts[self.verdict]
-        return (
-            ""
-            if self.cases == 1
-            else str(count)
-            if count == self.cases
-            else f"{count}/{self.cases}"
-        )
+        return str(count) if count == self.cases else f"{count}/{self.cases}"
 
     @property
     def mark(self) -> str:
@@ -118,7 +114,8 @@ class Line:
     @property
     def passed(self) -> str:
         """How many cases passed, of all that there are."""
-        return f"{self.total.counts[str(Verdict.PASSED)] if self.total else 0}/{self.of}"
+        passed = self.total.counts[str(Verdict.PASSED)] if self.total else 0
+        return f"{passed}/{self.of}"
 
 
 @dataclass(frozen=True)
@@ -138,7 +135,11 @@ class Table:
     @cached_property
     def total(self) -> Cell:
         """All cases."""
-        return Cell(sum((line.total.counts for line in self.lines if line.total), Counter()))
+        counts: Counter[str] = Counter()
+        for line in self.lines:
+            if line.total:
+                counts += line.total.counts
+        return Cell(counts)
 
     def worst(self) -> int:
         """How bad the worst of its cases is; the worst is first."""
@@ -181,10 +182,12 @@ class Table:
 
     def starts(self, column: tuple[str, ...]) -> bool:
         """Whether the column is the first of its upper heading."""
+        if not self.has_levels:
+            return False
+        if column == self.columns[0]:
+            return True
         before = self.columns[self.columns.index(column) - 1]
-        return self.has_levels and (
-            before == self.columns[-1] or self._way(before) != self._way(column)
-        )
+        return self._way(before) != self._way(column)
 
     @property
     def groups(self) -> list[tuple[str, int]]:
@@ -213,11 +216,12 @@ class Table:
         return urlencode({"row": line.row, "deployment": self.deployment} | site | axes)
 
     def _words(self, column: Sequence[str], *, ways: bool) -> list[str]:
-        return [
-            word(name, value)
-            for name, value in zip(self.names, column, strict=True)
-            if (name not in ("codec", "ai")) is ways and value
-        ]
+        words = []
+        for name, value in zip(self.names, column, strict=True):
+            is_way = name not in ("codec", "ai")
+            if value and is_way is ways:
+                words.append(word(name, value))
+        return words
 
 
 def word(axis: str, value: str) -> str:
@@ -230,7 +234,8 @@ def word(axis: str, value: str) -> str:
 def of_run(run: RunEvidence, most: int = MOST) -> tuple[Table, ...]:
     """The tables of a run, with at most so many columns each."""
     results = [(case.case, str(case.verdict)) for case in run.cases]
-    return tables(run.scope, [*results, *((case, NOT_RUN) for case in run.absent)], most)
+    results += [(case, NOT_RUN) for case in run.absent]
+    return tables(run.scope, results, most)
 
 
 def tables(scope: Scope, results: Iterable[Result], most: int = MOST) -> tuple[Table, ...]:
@@ -247,10 +252,11 @@ def tables(scope: Scope, results: Iterable[Result], most: int = MOST) -> tuple[T
         place = text_of(case, "deployment"), str(case.get("site") or "local")
         places.setdefault(place, []).append((case, verdict))
     several = len({site for _, site in places}) > 1
-    return tuple(
-        _table(name, site if several else "", rows.get((name, site), {}), found, most)
-        for (name, site), found in places.items()
-    )
+    made = []
+    for (name, site), found in places.items():
+        shown_site = site if several else ""
+        made.append(_table(name, shown_site, rows.get((name, site), {}), found, most))
+    return tuple(made)
 
 
 def _table(
@@ -266,23 +272,33 @@ def _table(
         by_row.setdefault(case.row, []).append(case)
     lines = []
     for row in dict.fromkeys((*rows, *by_row)):
-        known, members = rows.get(row), by_row.get(row, [])
-        cells: dict[tuple[str, ...], Counter[str]] = {}
-        for case in members:
-            cells.setdefault(case.values(names), Counter())[case.verdict] += 1
-        lines.append(
-            Line(
-                row=row,
-                title=known.title if known else members[0].title,
-                cells=tuple(
-                    Cell(cells[column]) if column in cells else None for column in columns if names
-                ),
-                total=Cell(sum(cells.values(), Counter())) if cells else None,
-                of=max(len(known.cases) if known else 0, len(members)),
-                why="" if members or not known else known.why_not_asked,
-            )
-        )
+        found = _cells(by_row.get(row, []), names)
+        cells = [found.get(column) for column in columns] if names else []
+        lines.append(_line(row, rows.get(row), by_row.get(row, []), cells))
     return Table(deployment, site, names, columns, same, tuple(lines))
+
+
+def _cells(cases: Sequence[_Placed], names: Sequence[str]) -> dict[tuple[str, ...], Cell]:
+    """The cells of a row that have cases, by column."""
+    counts: dict[tuple[str, ...], Counter[str]] = {}
+    for case in cases:
+        counts.setdefault(case.values(names), Counter())[case.verdict] += 1
+    return {column: Cell(counted) for column, counted in counts.items()}
+
+
+def _line(
+    row: str, known: RowScope | None, cases: Sequence[_Placed], cells: Sequence[Cell | None]
+) -> Line:
+    """A row; ``known`` is None where the scope does not have it."""
+    planned = len(known.cases) if known else 0
+    return Line(
+        row=row,
+        title=known.title if known else cases[0].title,
+        cells=tuple(cells),
+        total=Cell(Counter(case.verdict for case in cases)) if cases else None,
+        of=max(planned, len(cases)),
+        why=known.why_not_asked if known and not cases else "",
+    )
 
 
 @dataclass(frozen=True)
@@ -312,12 +328,16 @@ def _names_of(division: Sequence[str], cases: Sequence[_Placed]) -> tuple[str, .
     """The axes of a division. The way in is a trunk where the deployment has several, else
     transport and authentication.
     """
-    ways = (
-        ("trunk",)
-        if any("trunk" in case.axes for case in cases)
-        else ("transport", "authentication")
-    )
-    return tuple(name for part in division for name in (ways if part == "way" else (part,)))
+    has_trunks = any("trunk" in case.axes for case in cases)
+    names: list[str] = []
+    for part in division:
+        if part != "way":
+            names.append(part)
+        elif has_trunks:
+            names.append("trunk")
+        else:
+            names += ("transport", "authentication")
+    return tuple(names)
 
 
 def _columns(
@@ -325,14 +345,15 @@ def _columns(
 ) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     """The finest division of at most so many columns: the axes that differ, and their values."""
     for division in _DIVISIONS:
-        every = _names_of(division, cases)
-        names = tuple(
-            name for name in every if len({case.axes.get(name, "") for case in cases}) > 1
-        )
+        names = tuple(name for name in _names_of(division, cases) if _differs(name, cases))
         columns = {case.values(names) for case in cases}
         if len(columns) <= most:
             break
     return names, tuple(sorted(columns, key=_order))
+
+
+def _differs(axis: str, cases: Sequence[_Placed]) -> bool:
+    return len({case.axes.get(axis, "") for case in cases}) > 1
 
 
 def _order(column: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
@@ -340,7 +361,11 @@ def _order(column: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
     last.
     """
     first = ("udp", "tcp", "tls", "ip", "digest", "pcmu", "pcma", "synthflow", "stand-in")
-    return tuple((first.index(value) if value in first else len(first), value) for value in column)
+    keys = []
+    for value in column:
+        place = first.index(value) if value in first else len(first)
+        keys.append((place, value))
+    return tuple(keys)
 
 
 # -- terminal, Markdown, SVG

@@ -99,15 +99,12 @@ def one_night(
         asked = ["verify", *map(str, files), "--reports", str(reports), *more]
         code, mistakes = _verify([*PYTHON, "-c", _HARNESS, *asked])
         # somebody may have begun another run here meanwhile
-        run = max(
-            (name for name in _runs(reports) - before if _is_of(reports / name, asked)), default=""
-        )
-        notes = [
-            f"{reports / history.FILE}: was damaged; it is now {name}, and a new history begins"
-            for name in sorted(
-                history.damaged(reports) - damaged
-            )  # the verification found it first
-        ]
+        made = [name for name in _runs(reports) - before if _is_of(reports / name, asked)]
+        run = max(made, default="")
+        notes = []
+        for name in sorted(history.damaged(reports) - damaged):  # the verification found it first
+            damage = f"was damaged; it is now {name}, and a new history begins"
+            notes.append(f"{reports / history.FILE}: {damage}")
         verification = Verification(
             reports=reports,
             series=series,
@@ -216,6 +213,11 @@ def _judged(given: Verification) -> FinishedNight:
     if not given.code and not runs:  # of --plan, say, or another --reports
         problems.append(Problem(f"the verification left no results in {given.reports}"))
     nights = every_night[-NIGHTS:]
+    faults: tuple[str, ...] = ()
+    if runs:
+        faults = runs[0].faults
+    elif nights:
+        faults = nights[-1].faults
     night = Night(
         series=given.series,
         began=given.began,
@@ -223,14 +225,13 @@ def _judged(given: Verification) -> FinishedNight:
         code=given.code or (_FAILED if problems else _PASSED),
         run=given.run,
         problems=tuple(problems),
-        faults=runs[0].faults if runs else nights[-1].faults if nights else (),
+        faults=faults,
     )
     shown = [*nights, night][-NIGHTS:]
     names = {one.run for one in shown}
-    found = before or _of_the_night_before(past, shown)
-    histories = tuple(
-        tuple(one for one in runs_of_key if one.run in names) for runs_of_key in found
-    )
+    histories = []
+    for runs_of_key in before or _of_the_night_before(past, shown):
+        histories.append(tuple(one for one in runs_of_key if one.run in names))
     reported, since = _told_before([one for one in nights if one.faults == night.faults])
     news = news_of(
         reported,
@@ -245,15 +246,16 @@ def _judged(given: Verification) -> FinishedNight:
     history.keep_night(past, night)  # last: what a night could not tell is told by the next one
     where = "\n".join([*given.notes, f"See {_page_of(given, written, causes)}"])
     alert = alert_of(given.series, news, problems, where, causes)
+    if alert is None and given.notes:
+        alert = Alert(f"{given.series}: the history was damaged", where)
     return FinishedNight(
         night=night,
         runs=runs,
         differences=tuple(differences),
         news=news,
-        alert=alert
-        or (Alert(f"{given.series}: the history was damaged", where) if given.notes else None),
+        alert=alert,
         page=written,
-        histories=histories,
+        histories=tuple(histories),
         notes=tuple(given.notes),
     )
 
@@ -261,14 +263,12 @@ def _judged(given: Verification) -> FinishedNight:
 def _last_good(earlier: Sequence[Run], this: Run, nights: Collection[str]) -> Run | None:
     """The last good run of the series; somebody else's counts where the same cases were asked for."""
     asked = {result.case for result in this.results}
-    return next(
-        (
-            one
-            for one in reversed(earlier)
-            if one.good and (one.run in nights or {result.case for result in one.results} == asked)
-        ),
-        None,
-    )
+    for one in reversed(earlier):
+        if not one.good:
+            continue
+        if one.run in nights or {result.case for result in one.results} == asked:
+            return one
+    return None
 
 
 def _page_of(given: Verification, nights: Path, causes: Sequence[AlertCause]) -> str:
@@ -277,7 +277,9 @@ def _page_of(given: Verification, nights: Path, causes: Sequence[AlertCause]) ->
     """
     report = given.reports / given.run / REPORT
     shown = report if causes and report.is_file() else nights
-    return page.address(given.base_url, shown, given.reports) if given.base_url else str(shown)
+    if not given.base_url:
+        return str(shown)
+    return page.address(given.base_url, shown, given.reports)
 
 
 def _of_the_night_before(past: Path, nights: Sequence[Night]) -> list[list[Run]]:
@@ -294,14 +296,10 @@ def check_fresh(reports: Path, series: str, hours: float) -> str:
     if not nights:
         return f"{series}: there was no night yet in {reports}"
     age = (time.time() - nights[-1].ended) / 3600
-    is_stale = (
-        abs(age) > hours
-    )  # one that is to end in the future was put down by a clock that was ahead
-    return (
-        f"{series}: the last night ended {age:.1f} hours ago, more than {hours:g}"
-        if is_stale
-        else ""
-    )
+    # one that is to end in the future was put down by a clock that was ahead
+    if abs(age) > hours:
+        return f"{series}: the last night ended {age:.1f} hours ago, more than {hours:g}"
+    return ""
 
 
 def _told_before(nights: Sequence[Night]) -> tuple[tuple[Problem, ...], str]:
@@ -325,26 +323,25 @@ def _causes(
         cases = {problem_of(case, group) for case in group.cases}
         own = tuple(one for one in problems if one in cases)
         standing = together(said.get(case.key, "") for case in group.cases)
-        found.append(
-            AlertCause(
-                headline=group.headline,
-                problems=own,
-                fix=group.said("fix"),
-                owner=group.owner,
-                where=group.where,
-                explain=explain_command(short, group.cases[0]),
-                reports=str(Path(short).parent),
-                standing="; ".join(filter(None, (standing, own[0].known if own else ""))),
-                link=f"{report}#{group.anchor}",
-            )
+        known = own[0].known if own else ""
+        cause = AlertCause(
+            headline=group.headline,
+            problems=own,
+            fix=group.said("fix"),
+            owner=group.owner,
+            where=group.where,
+            explain=explain_command(short, group.cases[0]),
+            reports=str(Path(short).parent),
+            standing="; ".join(filter(None, (standing, known))),
+            link=f"{report}#{group.anchor}",
         )
+        found.append(cause)
     return tuple(found)
 
 
 def _runs(reports: Path) -> set[str]:
-    return {
-        path.parent.name for path in reports.glob(f"*/{scope.FILE}") if not path.parent.is_symlink()
-    }
+    directories = [path.parent for path in reports.glob(f"*/{scope.FILE}")]
+    return {directory.name for directory in directories if not directory.is_symlink()}
 
 
 @contextmanager
@@ -355,17 +352,14 @@ def _alone(reports: Path) -> Iterator[None]:
         reports.mkdir(parents=True, exist_ok=True)
         file = own_directories.shared_file(reports / ".nightly.lock")
     except OSError as error:
-        what = f"cannot be written to: {error.strerror}"
-        raise MistakeError(
-            f"--reports {reports}: {what}; allowed: a directory that can be"
-        ) from None
+        what = f"cannot be written to: {error.strerror}; allowed: a directory that can be"
+        raise MistakeError(f"--reports {reports}: {what}") from None
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise MistakeError(
-                f"{reports}: another night is under way here; allowed: one at a time"
-            ) from None
+            what = "another night is under way here; allowed: one at a time"
+            raise MistakeError(f"{reports}: {what}") from None
         yield
     finally:
         os.close(file)
