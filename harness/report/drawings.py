@@ -193,7 +193,8 @@ def ladder_text(evidence: CaseEvidence, every: Sequence[Arrow] | None = None) ->
             _put(line, centre, getattr(lifeline, words)[: _WIDTH - 2], centred=True)
         lines.append(line)
     for row in ladder.rows:
-        what, source, target = row.what, centres[row.source], centres[row.target]
+        what = row.what
+        source, target = centres[row.source], centres[row.target]
         line = blank()
         line[: _MARGIN - 1] = f"{what.at - ladder.began:8.3f}"
         lines.append(line)
@@ -243,7 +244,8 @@ def ladder_svg(
     ``every`` are the case's arrows, where they are known.
     """
     ladder = Ladder.of(evidence, every)
-    met = met_challenges([row.what for row in ladder.rows if isinstance(row.what, Arrow)])
+    shown = [row.what for row in ladder.rows if isinstance(row.what, Arrow)]
+    met = met_challenges(shown)
     heights, y = [], _TOP
     for row in ladder.rows:
         heights.append(y)
@@ -290,10 +292,15 @@ def _phase_bars(ladder: Ladder, heights: Sequence[int], height: int) -> Iterator
         if stretch.leg not in order:
             order.append(stretch.leg)
         top = _height_of(stretch.began, times, heights, height)
-        bottom = max(top + 3, _height_of(stretch.ended, times, heights, height))
-        tip = f"{stretch.leg} {stretch.phase}: {stretch.text}"
-        colour = PHASE_COLOURS[stretch.phase]
-        yield _PhaseBar(places[phone], order.index(stretch.leg), top, bottom, colour, tip)
+        bottom = _height_of(stretch.ended, times, heights, height)
+        yield _PhaseBar(
+            lifeline=places[phone],
+            leg=order.index(stretch.leg),
+            top=top,
+            bottom=max(top + 3, bottom),
+            colour=PHASE_COLOURS[stretch.phase],
+            tip=f"{stretch.leg} {stretch.phase}: {stretch.text}",
+        )
 
 
 def _height_of(at: float, times: list[float], heights: Sequence[int], height: int) -> float:
@@ -377,7 +384,8 @@ class _Axis:
     _LANE, _STRIP = 46, 52
 
     def __init__(self, evidence: CaseEvidence, legs: Iterable[str], drawn: Container[str]) -> None:
-        self.began, self.ended = evidence.began, max(evidence.ended, evidence.began + 0.1)
+        self.began = evidence.began
+        self.ended = max(evidence.ended, evidence.began + 0.1)
         self.scale = self.width / (self.ended - self.began)
         self.tops: dict[str, int] = {}
         y = self._TOP
@@ -404,7 +412,8 @@ class _Axis:
         seconds = self.ended - self.began
         steps = (0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 86_400)
         step = next((step for step in steps if seconds / step <= 12), seconds / 12)
-        return [round(step * index, 3) for index in range(int(seconds / step) + 1)]
+        count = int(seconds / step) + 1
+        return [round(step * index, 3) for index in range(count)]
 
 
 @dataclass(frozen=True)
@@ -433,9 +442,15 @@ def timeline_svg(evidence: CaseEvidence, hearings: Iterable[Hearing] = ()) -> st
     axis = _Axis(evidence, legs, {hearing.leg for hearing in drawn})
     bars = [bar for hearing in drawn for bar in _sounds(axis, hearing)]
     for stretch in leg_phases(evidence):
-        left, right, y = axis.x(stretch.began), axis.x(stretch.ended), axis.tops[stretch.leg] + 28
-        tip = f"{stretch.phase}: {stretch.text}"
-        bars.append(_Bar(left, right, y, 7, PHASE_COLOURS[stretch.phase], tip))
+        bar = _Bar(
+            left=axis.x(stretch.began),
+            right=axis.x(stretch.ended),
+            y=axis.tops[stretch.leg] + 28,
+            height=7,
+            colour=PHASE_COLOURS[stretch.phase],
+            tip=f"{stretch.phase}: {stretch.text}",
+        )
+        bars.append(bar)
     bars += _marks(evidence, axis, (*evidence.marks, *far))
     digits = [digit for digit in evidence.events.of(DtmfReceived) if digit.leg is not None]
     return render(
@@ -456,8 +471,16 @@ def _marks(evidence: CaseEvidence, axis: _Axis, spans: Iterable[MarkSpan]) -> It
             f"{name} (mark {span.mark}) {began:.3f}–{ended:.3f} s, "
             f"{span.level_dbov:.0f} dBov, quality {span.quality:.2f}"
         )
-        left, right, y = axis.x(span.began), axis.x(span.ended), axis.tops[span.leg] + 4
-        yield _Bar(left, right, y, 22, colour, tip, name, is_mark=True)
+        yield _Bar(
+            left=axis.x(span.began),
+            right=axis.x(span.ended),
+            y=axis.tops[span.leg] + 4,
+            height=22,
+            colour=colour,
+            tip=tip,
+            label=name,
+            is_mark=True,
+        )
 
 
 def _sounds(axis: _Axis, hearing: Hearing) -> Iterator[_Bar]:
@@ -467,7 +490,12 @@ def _sounds(axis: _Axis, hearing: Hearing) -> Iterator[_Bar]:
     for sound in hearing.sounds:
         if sound.kind in ("mark", "silence"):
             continue
-        left = axis.unbounded(hearing.began + sound.began)
-        right = axis.unbounded(hearing.began + sound.ended)
-        tip = f"{sound.kind} {sound.name}".strip()
-        yield _Bar(left, right, y, 10, _SOUNDS.get(sound.kind, _TONE), tip, sound.kind)
+        yield _Bar(
+            left=axis.unbounded(hearing.began + sound.began),
+            right=axis.unbounded(hearing.began + sound.ended),
+            y=y,
+            height=10,
+            colour=_SOUNDS.get(sound.kind, _TONE),
+            tip=f"{sound.kind} {sound.name}".strip(),
+            label=sound.kind,
+        )

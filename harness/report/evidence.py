@@ -81,18 +81,15 @@ class Gist:
     """The facts of a case that a run's figures need: small enough to keep for thousands of cases."""
 
     statistics: Mapping[str, RtpStatistics]  #: the last counters of each leg
-    answered_s: tuple[
-        float, ...
-    ]  #: of each call placed and answered, the seconds from its first INVITE
+    #: Of each call placed and answered, the seconds from its first INVITE.
+    answered_s: tuple[float, ...]
     invites: tuple[str, ...]  #: the first INVITE of each leg that sent one
     strangers: tuple[StrangerRefused, ...]  #: requests that were not acted on
     ours: frozenset[str]  #: the names of the harness's phones and legs
-    values_seen: Mapping[
-        str, frozenset[str]
-    ]  #: axis → the values of it that the harness phones saw
-    values_recorded: Mapping[
-        str, frozenset[str]
-    ]  #: axis → the values of it that the far end's records show
+    #: Axis → the values of it that the harness phones saw.
+    values_seen: Mapping[str, frozenset[str]]
+    #: Axis → the values of it that the far end's records show.
+    values_recorded: Mapping[str, frozenset[str]]
 
 
 def _gist(log: CaseLog) -> Gist:
@@ -138,14 +135,16 @@ def _of_trunk(messages: Iterable[CallMessage]) -> dict[str, frozenset[str]]:
     transports, has_credentials, is_accepted = set(), False, False
     for one in messages:
         transports.add(one.transport.lower())
-        has_credentials |= one.message.has("Authorization") or one.message.has(
-            "Proxy-Authorization"
-        )
-        is_accepted |= 200 <= one.status < 300 and one.method in ("INVITE", "REGISTER")
-    by = (
-        {"digest"} if has_credentials else {"ip"} if is_accepted else set()
-    )  # ip: accepted without credentials
-    return {"transport": frozenset(transports), "authentication": frozenset(by)}
+        for name in ("Authorization", "Proxy-Authorization"):
+            has_credentials |= one.message.has(name)
+        if one.method in ("INVITE", "REGISTER"):
+            is_accepted |= 200 <= one.status < 300
+    authentication = set()
+    if has_credentials:
+        authentication.add("digest")
+    elif is_accepted:  # without credentials
+        authentication.add("ip")
+    return {"transport": frozenset(transports), "authentication": frozenset(authentication)}
 
 
 @dataclass(frozen=True)
@@ -165,9 +164,8 @@ class CaseEvidence:
     scripted_s: float
     damaged_lines: int  #: lines that could not be read: one when the worker died while writing
     gist: Gist
-    reading: int = field(
-        repr=False, compare=False
-    )  #: of the case's directory, by which :attr:`log` finds it
+    #: Of the case's directory, by which :attr:`log` finds it.
+    reading: int = field(repr=False, compare=False)
     with_added: bool = True  #: with what files that others made have added
 
     @classmethod
@@ -196,9 +194,8 @@ class CaseEvidence:
         except (OSError, ValueError, TypeError) as error:
             raise MistakeError(f"{directory}: not a case's evidence: {error}") from error
         except KeyError as error:
-            raise MistakeError(
-                f"{directory}: not a case's evidence: its end lacks {error}"
-            ) from error
+            why = f"not a case's evidence: its end lacks {error}"
+            raise MistakeError(f"{directory}: {why}") from error
         if conclusion is None:
             outcome = CaseOutcome(findings)
             outcome.worker_died()
@@ -298,8 +295,12 @@ class CaseEvidence:
         """What the case shows to be wrong besides its first cause: the others it names are only
         possible in that one's stead.
         """
-        shown = (cause for cause in self.diagnosis[1:] if cause.get("candidate") is False)
-        return [cause for cause in shown if cause.get("confidence") != "possible"]
+        found = []
+        for cause in self.diagnosis[1:]:
+            is_shown = cause.get("candidate") is False
+            if is_shown and cause.get("confidence") != "possible":
+                found.append(cause)
+        return found
 
     @property
     def headline(self) -> str:
@@ -309,8 +310,11 @@ class CaseEvidence:
     @property
     def trace(self) -> str:
         """The traceback of what broke the case last; empty when nothing did."""
-        troubles = (self.case.get("end") or {}).get("troubles", ())
-        return next((str(one["trace"]) for one in reversed(troubles) if one.get("trace")), "")
+        end = self.case.get("end") or {}
+        for trouble in reversed(end.get("troubles", ())):
+            if trace := trouble.get("trace"):
+                return str(trace)
+        return ""
 
     @property
     def is_starved(self) -> bool:
@@ -403,8 +407,9 @@ class CaseEvidence:
         """The weakest strength among the findings that count and state one: what may be claimed of
         the whole case.
         """
-        counting = (f for f in self.findings if not is_dispensed_with(f))
-        return min((f.strength for f in counting if f.strength is not None), default=None)
+        counting = [finding for finding in self.findings if not is_dispensed_with(finding)]
+        strengths = [finding.strength for finding in counting if finding.strength is not None]
+        return min(strengths, default=None)
 
 
 #: What kind a case's own data are of, where they are there.
@@ -433,7 +438,9 @@ def case_of(plain: object) -> dict[str, Any]:
             raise ValueError(f"{name} is no {kind.__name__}")
     if not 0 < plain.get("attempt", 1) < _MOST_ATTEMPTS:
         raise ValueError("attempt is no number of one")
-    return {**plain, "began_wall": finite(plain["began_wall"])} if "began_wall" in plain else plain
+    if "began_wall" not in plain:
+        return plain
+    return {**plain, "began_wall": finite(plain["began_wall"])}
 
 
 def _findings(case: PlainCase, log: CaseLog) -> tuple[Finding, ...]:
@@ -454,7 +461,9 @@ def _causes(diagnosis: object) -> tuple[PlainCause, ...]:
     """The causes of a diagnosis, which is a document or their list. Raises ``ValueError`` for
     anything else.
     """
-    causes = diagnosis.get("causes") if isinstance(diagnosis, Mapping) else diagnosis or []
+    causes = diagnosis or []
+    if isinstance(diagnosis, Mapping):
+        causes = diagnosis.get("causes")
     if not isinstance(causes, list) or not all(isinstance(cause, Mapping) for cause in causes):
         raise ValueError("its diagnosis has no list of causes")
     return tuple(causes)
@@ -485,13 +494,10 @@ class Tries:
             )
         if last.verdict.says_something:
             return last
-        said = (
-            one
-            for one in reversed(self.attempts)
-            if one.verdict.says_something and not one.is_guessed
-        )
-        before = next(said, None)
-        return before if before is not None and before.verdict is Verdict.FAILED else last
+        for before in reversed(self.attempts):
+            if before.verdict.says_something and not before.is_guessed:
+                return before if before.verdict is Verdict.FAILED else last
+        return last
 
     @property
     def count(self) -> int:
@@ -502,8 +508,9 @@ class Tries:
         processor time does not count.
         """
         missing = max(0, self.counting.attempt - len(self.attempts))
-        others = (one for one in self.attempts if one.directory != self.counting.directory)
-        return 1 + missing + sum(not one.passed and not one.is_starved for one in others)
+        others = [one for one in self.attempts if one.directory != self.counting.directory]
+        not_passed = sum(not one.passed and not one.is_starved for one in others)
+        return 1 + missing + not_passed
 
     @property
     def passed_on_retry(self) -> bool:
@@ -515,11 +522,12 @@ class Tries:
     @property
     def before(self) -> list[str]:
         """How the earlier attempts of a case that passed on retry ended: ``attempt 1, failed: …``."""
-        return [
-            f"attempt {one.attempt}, {one.verdict}: {one.headline.removeprefix(f'{one.verdict}: ')}"
-            for one in self.attempts
-            if not one.passed
-        ]
+        found = []
+        for one in self.attempts:
+            if not one.passed:
+                why = one.headline.removeprefix(f"{one.verdict}: ")
+                found.append(f"attempt {one.attempt}, {one.verdict}: {why}")
+        return found
 
 
 def tries_of(evidences: Iterable[CaseEvidence]) -> list[Tries]:
@@ -530,24 +538,20 @@ def tries_of(evidences: Iterable[CaseEvidence]) -> list[Tries]:
     """
     every: dict[CaseKey, dict[object, list[CaseEvidence]]] = {}
     for evidence in evidences:
-        every.setdefault(evidence.key, {}).setdefault(evidence.case.get("run"), []).append(evidence)
+        runs = every.setdefault(evidence.key, {})
+        runs.setdefault(evidence.case.get("run"), []).append(evidence)
     found = []
     for runs in every.values():
-        in_order = [
-            sorted(of_run, key=lambda one: (one.attempt, one.began_wall))
-            for of_run in runs.values()
-        ]
-        in_order.sort(key=lambda of_run: (of_run[-1].began_wall, of_run[-1].attempt))
-        found.append(Tries([one for of_run in in_order for one in of_run]))
-    return sorted(
-        found,
-        key=lambda one: (
-            one.counting.integration,
-            one.counting.row,
-            one.counting.id,
-            one.counting.site,
-        ),
-    )
+        for of_run in runs.values():
+            of_run.sort(key=lambda one: (one.attempt, one.began_wall))
+        in_order = sorted(runs.values(), key=lambda run: (run[-1].began_wall, run[-1].attempt))
+        found.append(Tries(list(itertools.chain.from_iterable(in_order))))
+
+    def place(tries: Tries) -> tuple[str, ...]:
+        case = tries.counting
+        return case.integration, case.row, case.id, case.site
+
+    return sorted(found, key=place)
 
 
 def latest(evidences: Iterable[CaseEvidence]) -> list[CaseEvidence]:

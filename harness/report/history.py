@@ -77,9 +77,8 @@ class Result:
     integration: str
     row: str
     verdict: Verdict
-    attempts: (
-        int  #: until it ended so (:attr:`harness.report.evidence.Tries.count`); 0: it never ran
-    )
+    #: Until it ended so (:attr:`harness.report.evidence.Tries.count`); 0: it never ran.
+    attempts: int
     wall_s: float
     cause: str = ""
     causes: tuple[Cause, ...] = ()  #: all that must be fixed
@@ -104,9 +103,8 @@ class Run:
     interrupted: str = ""
     results: tuple[Result, ...] = ()
     kpis: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  #: row → name → value
-    changed: tuple[
-        str, ...
-    ] = ()  #: in the deployment file since the run before it; known once it is in the history
+    #: In the deployment file since the run before it; known once it is in the history.
+    changed: tuple[str, ...] = ()
     #: The deployment file, without secrets; of a run that was read from the history it is empty.
     content: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -118,11 +116,9 @@ class Run:
     @property
     def good(self) -> bool:
         """Whether it came to its end and everything in it passed."""
-        return (
-            not self.interrupted
-            and bool(self.results)
-            and all(result.passed for result in self.results)
-        )
+        if self.interrupted or not self.results:
+            return False
+        return all(result.passed for result in self.results)
 
     @property
     def rows(self) -> dict[str, str]:
@@ -137,35 +133,42 @@ def runs_of(run: RunEvidence) -> list[Run]:
     """A run as history knows it: one entry for each deployment of each site. A planned case without
     evidence is a broken one.
     """
-    content = {
-        (one.name, one.site): {**one.content, _HASH: one.hash} for one in run.scope.deployments
-    }
-    return [
-        Run(
-            run.name,
-            run.began,
-            *place,
-            run.scope.key(*place) or digest(place),
-            tuple(run.scope.faults),
-            run.end.interrupted,
-            *_found(place, run),
+    content: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for one in run.scope.deployments:
+        content[one.name, one.site] = {**one.content, _HASH: one.hash}
+    found = []
+    for place in dict.fromkeys(map(_place, run.everything)):
+        deployment, site = place
+        results, kpis = _found(place, run)
+        this = Run(
+            run=run.name,
+            began=run.began,
+            deployment=deployment,
+            site=site,
+            key=run.scope.key(deployment, site) or digest(place),
+            faults=tuple(run.scope.faults),
+            interrupted=run.end.interrupted,
+            results=results,
+            kpis=kpis,
             content=content.get(place, {}),
         )
-        for place in dict.fromkeys(map(_place, run.everything))
-    ]
+        found.append(this)
+    return found
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
     """What is not the same in two deployment files: a line for each value, with its place."""
     then, now = dict(_values(old)), dict(_values(new))
-    places = [place for place in dict.fromkeys((*then, *now)) if then.get(place) != now.get(place)]
-    if places == [_HASH]:
+    places = {**then, **now}
+    differing = [place for place in places if then.get(place) != now.get(place)]
+    if differing == [_HASH]:
         return ("masked values",)
-    return tuple(
-        f"{place}: {then.get(place, 'absent')} → {now.get(place, 'absent')}"
-        for place in places
-        if place != _HASH
-    )
+    lines = []
+    for place in differing:
+        if place != _HASH:
+            before, after = then.get(place, "absent"), now.get(place, "absent")
+            lines.append(f"{place}: {before} → {after}")
+    return tuple(lines)
 
 
 def _values(value: Any, place: str = "") -> Iterator[tuple[str, object]]:
@@ -199,38 +202,40 @@ def _found(
             causes.setdefault(case.key, []).append(cause_of(group))
     by_row: dict[str, list[CaseEvidence]] = {}
     for tries in run.tries:
-        e = tries.counting
-        if _place(e.case) == place:
-            cause = "" if e.passed else printable(e.headline)  # it may hold the wire's own octets
-            results.append(
-                Result(
-                    e.id,
-                    e.integration,
-                    e.row,
-                    e.verdict,
-                    tries.count,
-                    e.wall_s,
-                    cause,
-                    tuple(causes.get(e.key, ())),
-                )
-            )
-            by_row.setdefault(e.row, []).append(e)
+        evidence = tries.counting
+        if _place(evidence.case) != place:
+            continue
+        result = Result(
+            case=evidence.id,
+            integration=evidence.integration,
+            row=evidence.row,
+            verdict=evidence.verdict,
+            attempts=tries.count,
+            wall_s=evidence.wall_s,
+            # it may hold the wire's own octets
+            cause="" if evidence.passed else printable(evidence.headline),
+            causes=tuple(causes.get(evidence.key, ())),
+        )
+        results.append(result)
+        by_row.setdefault(evidence.row, []).append(evidence)
     for absent in run.absent:
         if _place(absent) == place:
-            integration, row = text_of(absent, "integration"), text_of(absent, "row")
-            results.append(
-                Result(
-                    str(absent["id"]),
-                    integration,
-                    row,
-                    Verdict.BROKEN,
-                    0,
-                    0.0,
-                    NEVER_REPORTED.message,
-                    (Cause(NEVER_REPORTED.message, title=NEVER_REPORTED.message),),
-                )
-            )
+            results.append(_never_ran(absent))
     return tuple(results), {row: worst_figures(cases) for row, cases in by_row.items()}
+
+
+def _never_ran(case: PlainCase) -> Result:
+    why = NEVER_REPORTED.message
+    return Result(
+        case=str(case["id"]),
+        integration=text_of(case, "integration"),
+        row=text_of(case, "row"),
+        verdict=Verdict.BROKEN,
+        attempts=0,
+        wall_s=0.0,
+        cause=why,
+        causes=(Cause(why, title=why),),
+    )
 
 
 def cause_of(group: CauseGroup) -> Cause:
@@ -255,11 +260,8 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
             connection.close()
     except sqlite3.Error as error:
         # an error without a code is the Python module's: text that is not UTF-8
-        kind = (
-            DamagedHistoryError
-            if getattr(error, "sqlite_errorcode", 1) & 0xFF in _DAMAGE
-            else ResourceError
-        )
+        code = getattr(error, "sqlite_errorcode", 1) & 0xFF
+        kind = DamagedHistoryError if code in _DAMAGE else ResourceError
         raise kind(f"{path}: what earlier runs found cannot be read or written: {error}") from error
     except (ValueError, TypeError, OverflowError, OSError, RecursionError) as error:
         said = " ".join(str(error).split())
@@ -268,13 +270,11 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 def _make_tables(db: sqlite3.Connection) -> None:
     """Make all tables or none: if one is gone, the rows of the others mean nothing."""
-    there = {
-        name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-    } & _TABLES
+    tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    there = {name for (name,) in tables} & _TABLES
     if not there:
-        db.executescript(
-            f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;"
-        )  # at once: another run may look at the same time
+        # at once: another run may look at the same time
+        db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
     elif there != _TABLES:
         raise sqlite3.DatabaseError(f"no such table: {', '.join(sorted(_TABLES - there))}")
 
@@ -283,28 +283,25 @@ def set_aside(path: Path, error: ResourceError) -> str:
     """Rename a damaged history, which is never deleted. Returns a line that says so. Raises
     :class:`ResourceError`.
     """
-    kept = path.with_name(f"{path.name}{_DAMAGED}{datetime.now(UTC).strftime('%Y%m%dT%H%M%S.%fZ')}")
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    kept = path.with_name(f"{path.name}{_DAMAGED}{now}")
     try:
-        for suffix in (
-            *_COMPANIONS,
-            "",
-        ):  # SQLite would apply an old journal to a new file of the same name
+        # SQLite would apply an old journal to a new file of the same name
+        for suffix in (*_COMPANIONS, ""):
+            old, new = (one.with_name(one.name + suffix) for one in (path, kept))
             with contextlib.suppress(FileNotFoundError):
-                path.with_name(path.name + suffix).rename(kept.with_name(kept.name + suffix))
+                old.rename(new)
     except OSError as failed:
-        raise ResourceError(
-            f"{path}: is damaged and cannot be renamed: {failed.strerror}"
-        ) from error
-    return f"{mask_text(' '.join(printable(str(error)).split()))}; it is now {kept.name}, and a new history begins"
+        why = f"is damaged and cannot be renamed: {failed.strerror}"
+        raise ResourceError(f"{path}: {why}") from error
+    said = mask_text(" ".join(printable(str(error)).split()))
+    return f"{said}; it is now {kept.name}, and a new history begins"
 
 
 def damaged(reports: Path) -> set[str]:
     """The names of the histories that were set aside there."""
-    return {
-        path.name
-        for path in reports.glob(f"{FILE}{_DAMAGED}*")
-        if not path.name.endswith(_COMPANIONS)
-    }
+    names = [path.name for path in reports.glob(f"{FILE}{_DAMAGED}*")]
+    return {name for name in names if not name.endswith(_COMPANIONS)}
 
 
 def keep(
@@ -332,9 +329,8 @@ def append(path: Path, runs: Sequence[Run]) -> None:
         for run in runs:
             known = dataclasses.replace(run, changed=_changed(db, run))
             if run.content:
-                db.execute(
-                    "INSERT OR REPLACE INTO file VALUES (?, ?)", (run.key, json.dumps(run.content))
-                )
+                file = run.key, json.dumps(run.content)
+                db.execute("INSERT OR REPLACE INTO file VALUES (?, ?)", file)
             found = json_file.text(_RUN.dump_python(known, exclude={"content"}))
             db.execute(
                 "INSERT OR REPLACE INTO run VALUES (:run, :deployment, :site, :key, :began, :found)",
@@ -362,11 +358,8 @@ def before(path: Path, run: Run, most: int = 20) -> tuple[list[Run], tuple[str, 
     """The runs of the same history that began before this one, oldest first, and what has changed
     in its file since the last.
     """
-    past = [
-        one
-        for one in read(path, key=run.key, most=most)
-        if one.run != run.run and one.began < run.began
-    ]
+    others = [one for one in read(path, key=run.key, most=most) if one.run != run.run]
+    past = [one for one in others if one.began < run.began]
     if not past:
         return [], ()
     with _opened(path) as db:

@@ -169,14 +169,13 @@ def judged_with(directory: Path, added: Sequence[FileEvent], notes: Sequence[str
             "diagnosis": again.diagnosis(findings, conclusion),
             "findings": [found.plain() for found in findings],
         }
-    mask = mask_plain if evidence.case.get("mask") else lambda plain: plain
-    events = [
-        mask(plain) | {"sha256": plain["sha256"]} for plain in map(to_plain, added)
-    ]  # its digits are no number
-    return cast(
-        "AddedEvidence",
-        {"version": ADDED_VERSION, "events": events, **mask({"end": end, "notes": [*notes]})},
-    )
+    judged = {"end": end, "notes": [*notes]}
+    events = [to_plain(event) for event in added]
+    if evidence.case.get("mask"):
+        judged = mask_plain(judged)
+        # the digits of a digest are no number
+        events = [mask_plain(plain) | {"sha256": plain["sha256"]} for plain in events]
+    return cast("AddedEvidence", {"version": ADDED_VERSION, "events": events, **judged})
 
 
 class _Again:
@@ -200,16 +199,20 @@ class _Again:
         judged = [*evidence.log.judged(evidence.case, changed=self._files.expected)]
         found: list[Finding | None] = []
         for one, recorded in zip_longest(judged, evidence.findings):
-            why = UNFIT if one is None or one.error else self._why_not(one)
+            why = self._why_not(one)
             if not why:
                 found.append(one.finding)
                 continue
-            self.taken[f"{why}: {one.error}" if one is not None and one.error else why] += 1
+            self.taken[why] += 1
             found.append(None if recorded is None else self._filled(recorded))
         return found
 
-    def _why_not(self, one: Judged) -> str:
+    def _why_not(self, one: Judged | None) -> str:
         """Why it is taken from the record; empty where it is judged anew."""
+        if one is None:
+            return UNFIT
+        if one.error:
+            return f"{UNFIT}: {one.error}"
         by_numbers = self._masked and registered(one.expected.check).compares_numbers
         return MASKED if by_numbers and not one.is_changed else ""
 
@@ -234,14 +237,16 @@ class _Again:
         recorded, now = self._evidence.findings[trouble.finding], findings[trouble.finding]
         if now is None or now.verdict is recorded.verdict:
             return trouble
-        return replace(
-            trouble, verdict=now.verdict if now.verdict is not Verdict.PASSED else Verdict.BROKEN
-        )
+        # a case that ends early by a finding that passed is broken
+        verdict = Verdict.BROKEN if now.verdict is Verdict.PASSED else now.verdict
+        return replace(trouble, verdict=verdict)
 
     def causes(self, findings: Sequence[Finding], conclusion: Conclusion) -> tuple[NamedCause, ...]:
         """What today's diagnosis names."""
         found = self.diagnosis(findings, conclusion)
-        return _causes(self._evidence.diagnosis if self.notes else found["causes"] if found else ())
+        if self.notes:
+            return _causes(self._evidence.diagnosis)
+        return _causes(found["causes"]) if found else ()
 
     def diagnosis(
         self, findings: Sequence[Finding], conclusion: Conclusion
@@ -252,15 +257,12 @@ class _Again:
         if conclusion.verdict is not Verdict.FAILED:
             return None
         try:
-            deployment = deployment_from_plain(
-                self._fill(json_file.read(self._evidence.directory / DEPLOYMENT))
-            )
+            plain = json_file.read(self._evidence.directory / DEPLOYMENT)
+            deployment = deployment_from_plain(self._fill(plain))
         except (OSError, ValueError) as error:
-            why = (
-                NO_DEPLOYMENT
-                if isinstance(error, OSError)
-                else f"the deployment cannot be read: {error}"
-            )
+            why = f"the deployment cannot be read: {error}"
+            if isinstance(error, OSError):
+                why = NO_DEPLOYMENT
             self.notes.append(f"diagnosis taken from the record: {why}")
             return None
         log = self._evidence.log
@@ -285,11 +287,11 @@ def _failed(findings: Iterable[Finding | None]) -> tuple[str, ...]:
 
 
 def _causes(plain: Iterable[PlainCause]) -> tuple[NamedCause, ...]:
-    names = NamedCause.__annotations__
-    return tuple(
-        cast("NamedCause", {name: cause[name] for name in names if name in cause})
-        for cause in plain
-    )
+    found = []
+    for cause in plain:
+        known = {name: cause[name] for name in NamedCause.__annotations__ if name in cause}
+        found.append(cast("NamedCause", known))
+    return tuple(found)
 
 
 def _differences(
@@ -302,11 +304,8 @@ def _differences(
             yield Difference("findings", f"{len(before)}", f"{len(after)}")
             return
         if new is None or new.verdict is not old.verdict:
-            yield Difference(
-                f"{old.check} of {old.subject}",
-                str(old.verdict),
-                str(new.verdict) if new else "not made",
-            )
+            now_said = str(new.verdict) if new else "not made"
+            yield Difference(f"{old.check} of {old.subject}", str(old.verdict), now_said)
     if recorded.causes != now.causes:
         yield Difference("causes", _worded(recorded.causes), _worded(now.causes))
 
@@ -317,7 +316,11 @@ def _worded(causes: Sequence[NamedCause]) -> str:
     """
     words = []
     for cause in causes:
-        text = ", ".join(str(cause[name]) for name in ("confidence", "owner") if cause.get(name))
-        alone = " as one of several" if cause.get("candidate") else ""
-        words.append(f"{cause.get('id')}{f' ({text})' if text else ''}{alone}")
+        said = str(cause.get("id"))
+        known = [cause.get("confidence"), cause.get("owner")]
+        if any(known):
+            said += f" ({', '.join(map(str, filter(None, known)))})"
+        if cause.get("candidate"):
+            said += " as one of several"
+        words.append(said)
     return ", ".join(words) or "none"
