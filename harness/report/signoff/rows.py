@@ -51,12 +51,11 @@ _INVISIBLE_LETTERS = frozenset("\u115f\u1160\u3164\uffa0")
 
 
 def _readable(text: str) -> str:
-    if not any(
-        unicodedata.category(sign).startswith("L") and sign not in _INVISIBLE_LETTERS
-        for sign in text
-    ):
-        raise ValueError("has no letter that can be seen; allowed: words")
-    return text
+    for sign in text:
+        is_letter = unicodedata.category(sign).startswith("L")
+        if is_letter and sign not in _INVISIBLE_LETTERS:
+            return text
+    raise ValueError("has no letter that can be seen; allowed: words")
 
 
 _Words = Annotated[str, Field(min_length=1), AfterValidator(_readable)]
@@ -113,20 +112,20 @@ def check_waivers(
         if not any(waiver.covers(deployment, row) for deployment, row in known):
             lines.append(f"{path}: waiver of {waiver.what}: {_unknown(waiver, known)}")
         if waiver.until > latest:
+            late = f"until {waiver.until} is too far ahead"
             allowed = f"allowed: {latest} at the latest ({MOST_DAYS} days from today)"
-            lines.append(
-                f"{path}: waiver of {waiver.what}: until {waiver.until} is too far ahead; {allowed}"
-            )
+            lines.append(f"{path}: waiver of {waiver.what}: {late}; {allowed}")
     if lines:
         raise MistakeError("\n".join(lines))
 
 
 def _unknown(waiver: Waiver, known: Iterable[tuple[str, str]]) -> str:
-    if having := sorted({deployment for deployment, row in known if row == waiver.row}):
-        return f"in this run no deployment of that name has the row; allowed: {', '.join(having)}"
-    return (
-        f"no such row in this run{instead(waiver.row, {row for _, row in known}, 'harness rows')}"
-    )
+    having = {deployment for deployment, row in known if row == waiver.row}
+    if having:
+        names = ", ".join(sorted(having))
+        return f"in this run no deployment of that name has the row; allowed: {names}"
+    rows = {row for _, row in known}
+    return f"no such row in this run{instead(waiver.row, rows, 'harness rows')}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,9 +151,8 @@ class RowResult:
     strength: Strength | None = None  #: the weakest with which the audio of a passed case is known
     figures: tuple[str, ...] = ()
     claims: tuple[ProvedClaim, ...] = ()  #: what was seen in the cases that passed, and by what
-    unseen: Mapping[str, int] = field(
-        default_factory=dict
-    )  #: what was excused from being seen → in how many cases
+    #: What was excused from being seen → in how many cases.
+    unseen: Mapping[str, int] = field(default_factory=dict)
     causes: tuple[str, ...] = ()
     ais: Mapping[str, int] = field(default_factory=dict)  #: who was the AI → in how many cases
     waiver: Waiver | None = None
@@ -201,14 +199,18 @@ def _derived(
         return found, "it has no findings"
     if found is not Verdict.PASSED:
         return found, f"its findings say {found}"
-    if by_log and (of_log := overall(findings_by_log(case))) is not Verdict.PASSED:
-        return of_log, f"its events say {of_log}"
+    if by_log:
+        of_log = overall(findings_by_log(case))
+        if of_log is not Verdict.PASSED:
+            return of_log, f"its events say {of_log}"
     kinds = kinds_of(case.findings)
     for kind, least in required.items():
-        if (seen := kind.count(kinds)) < least:
+        seen = kind.count(kinds)
+        if seen < least:
             return Verdict.NOT_OBSERVABLE, f"it looked {seen} of {least} times at {kind}"
-    if any(f.verdict is Verdict.PASSED and f.strength is Strength.UNKNOWN for f in case.findings):
-        return Verdict.NOT_OBSERVABLE, ""
+    for finding in case.findings:
+        if finding.verdict is Verdict.PASSED and finding.strength is Strength.UNKNOWN:
+            return Verdict.NOT_OBSERVABLE, ""
     return Verdict.PASSED, ""
 
 
@@ -223,13 +225,11 @@ def results(
     for one in judged:
         by_row.setdefault((one.case.deployment, one.case.row), []).append(one)
     expected = set(planned)
-    found = [
-        _result(
-            deployment, row, by_row.get((deployment.name, row.row), []), expected, scope, waivers
-        )
-        for deployment in each_once(scope.deployments)
-        for row in deployment.rows
-    ]
+    found = []
+    for deployment in each_once(scope.deployments):
+        for row in deployment.rows:
+            own = by_row.get((deployment.name, row.row), [])
+            found.append(_result(deployment, row, own, expected, scope, waivers))
     return tuple(sorted(found, key=lambda one: (one.deployment, not one.scope.documented)))
 
 
@@ -243,11 +243,13 @@ def _result(
 ) -> RowResult:
     run = {one.case.key for one in judged}
     known = set(row.cases)
-    lost = [case for site, case in planned if case in known and (site, case) not in run]
-    asked = {case for _, case in (*planned, *run)}
+    lost = [case for site, case in planned - run if case in known]
+    asked = {case for _, case in planned | run}
     left = [case for case in row.cases if case not in asked]
     verdict, why = _verdict(row, judged, lost, left)
     passed = [one.case for one in judged if one.verdict is Verdict.PASSED]
+    contradictions = [one.contradiction for one in judged if one.contradiction]
+    covering = (waiver for waiver in waivers if waiver.covers(deployment.name, row.row))
     return RowResult(
         deployment=deployment.name,
         scope=row,
@@ -260,11 +262,9 @@ def _result(
         figures=tuple(figures([one.case for one in judged])),
         claims=claims(passed),
         unseen=_unseen(passed),
-        causes=(*_causes(judged), *(one.contradiction for one in judged if one.contradiction)),
+        causes=(*_causes(judged), *contradictions),
         ais=Counter(ai_of(one.case, scope) for one in judged),
-        waiver=next(
-            (waiver for waiver in waivers if waiver.covers(deployment.name, row.row)), None
-        ),
+        waiver=next(covering, None),
     )
 
 
@@ -274,10 +274,10 @@ def ai_of(case: CaseEvidence, scope: Scope) -> str:
     """
     if case.axes.get("ai") == STAND_IN:
         return STAND_IN
-    is_named = any(
-        one.name == case.deployment and SYNTHFLOW in one.content for one in scope.deployments
-    )
-    return SYNTHFLOW if is_named else UNNAMED
+    for one in scope.deployments:
+        if one.name == case.deployment and SYNTHFLOW in one.content:
+            return SYNTHFLOW
+    return UNNAMED
 
 
 def _causes(judged: Iterable[JudgedCase]) -> Iterable[str]:
@@ -299,9 +299,11 @@ def _verdict(
     row: RowScope, judged: Sequence[JudgedCase], lost: Sequence[str], left: Sequence[str]
 ) -> tuple[str, str]:
     verdicts = {one.verdict for one in judged}
-    why = f"{len(lost)} planned case{'s' if lost[1:] else ''} left no result" if lost else ""
+    why = ""
     if lost:
         verdicts.add(Verdict.BROKEN)
+        cases = "1 planned case" if len(lost) == 1 else f"{len(lost)} planned cases"
+        why = f"{cases} left no result"
     for worst in _WORST_FIRST:
         if worst in verdicts:
             return worst, why
@@ -314,20 +316,21 @@ def _verdict(
     if left:
         if verdicts:
             return PARTLY_RUN, f"{len(left)} of {len(row.cases)} cases left out"
-        several = f"none of its {len(row.cases)} cases was asked for"
-        return NOT_RUN, several if row.cases[1:] else "its case was not asked for"
+        if len(row.cases) == 1:
+            return NOT_RUN, "its case was not asked for"
+        return NOT_RUN, f"none of its {len(row.cases)} cases was asked for"
     return Verdict.PASSED, "; ".join(row.not_now)
 
 
 def narrowing(options: Mapping[str, Any]) -> str:
     """The options that made the run smaller than the deployment, as they were given."""
-    words = [
-        f"--{name} {value}"
-        for name in ("row", "transport", "auth", "codec", "ai")
-        for value in options.get(name) or ()
-    ]
-    words += [f"-k '{options['keyword']}'"] if options.get("keyword") else []
-    words += [f"--last-failed of {options['last_failed']}"] if options.get("last_failed") else []
+    words = []
+    for name in ("row", "transport", "auth", "codec", "ai"):
+        words += [f"--{name} {value}" for value in options.get(name) or ()]
+    if keyword := options.get("keyword"):
+        words.append(f"-k '{keyword}'")
+    if last_failed := options.get("last_failed"):
+        words.append(f"--last-failed of {last_failed}")
     return ", ".join(words)
 
 
@@ -335,23 +338,26 @@ def _strengths(cases: Iterable[CaseEvidence]) -> list[Strength]:
     """How strongly each finding about audio is known that something rests on; what a platform's
     report tells is no audio.
     """
-    passed = (
-        finding for case in cases for finding in case.findings if finding.verdict is Verdict.PASSED
-    )
-    audio = (finding for finding in passed if finding.check.partition(".")[0] == "audio")
-    return [finding.strength for finding in audio if finding.strength is not None]
+    found = []
+    for case in cases:
+        for finding in case.findings:
+            topic, _, _ = finding.check.partition(".")
+            if topic != "audio" or finding.verdict is not Verdict.PASSED:
+                continue
+            if finding.strength is not None:
+                found.append(finding.strength)
+    return found
 
 
 def _unseen(cases: Iterable[CaseEvidence]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for case in cases:
-        counts.update(
-            {
-                f"{words_of(f)}: {seen_of(f)[1]}"
-                for f in case.findings
-                if f.verdict is Verdict.NOT_OBSERVABLE
-            }
-        )
+        unseen = set()
+        for finding in case.findings:
+            if finding.verdict is Verdict.NOT_OBSERVABLE:
+                _, why = seen_of(finding)
+                unseen.add(f"{words_of(finding)}: {why}")
+        counts.update(unseen)
     return dict(counts)
 
 
@@ -360,13 +366,15 @@ def figures(cases: Iterable[CaseEvidence]) -> list[str]:
     measured.
     """
     cases = list(cases)
-    measured, calls = worst_figures(cases), len(answer_times(cases))
-    packets = sum(one.rx_expected for case in cases for one in case.statistics.values())
+    measured = worst_figures(cases)
+    packets = 0
+    for case in cases:
+        packets += sum(counters.rx_expected for counters in case.statistics.values())
     found = []
     if ANSWER in measured:
-        found.append(
-            f"answered in {measured[ANSWER]:.1f} s at most ({calls} call{'s' if calls != 1 else ''})"
-        )
+        calls = len(answer_times(cases))
+        counted = "1 call" if calls == 1 else f"{calls} calls"
+        found.append(f"answered in {measured[ANSWER]:.1f} s at most ({counted})")
     if packets:
         loss, jitter = measured[LOSS], measured[JITTER]
         found.append(f"RTP loss {loss:.1%}, jitter {jitter:.0f} ms at most ({packets} packets)")
