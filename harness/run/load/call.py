@@ -92,9 +92,10 @@ class Lane:
     def get_ready(self) -> None:
         """Take the AI's place, and register the phones. Raises as :meth:`CasePhones.lease` does."""
         with self.step("phones are ready"):
-            self.ai.take_place(
-                **{"max_calls": max(self.calls, CALLS_A_PHONE)} if self.ai.is_ours else {}
-            )
+            if self.ai.is_ours:
+                self.ai.take_place(max_calls=max(self.calls, CALLS_A_PHONE))
+            else:
+                self.ai.take_place()
             self._slots = list(self._leased())
         self._wait_until_asked()
 
@@ -111,30 +112,28 @@ class Lane:
             try:
                 phone.wait("OPTIONS", lambda event: is_request(event, "OPTIONS"), within)
             except NeverCame:
-                self.notes.append(
-                    f"no OPTIONS came to {phone.address} in {within:g} s before the first call"
-                )
+                came = f"no OPTIONS came to {phone.address}"
+                self.notes.append(f"{came} in {within:g} s before the first call")
 
     def _leased(self) -> Iterator[CallerSlot]:
         """As many phones as the calls need, of different callers as far as there are some."""
         deployment, phones = self.context.deployment, self.context.phones
         callers = deployment.callers
         count = max(min(len(callers), self.calls), math.ceil(self.calls / CALLS_A_PHONE))
-        codec = self.context.case.axes.get("codec")
-        more: dict[str, object] = {"codecs": (codec.upper(),)} if codec else {}
+        settings: dict[str, object] = {"max_calls": math.ceil(self.calls / count)}
+        if codec := self.context.case.axes.get("codec"):
+            settings["codecs"] = (codec.upper(),)
         of_all, turns = threading.Lock(), {caller: threading.Lock() for caller in callers}
         for index in range(count):
-            caller, again = callers[index % len(callers)], index // len(callers)
+            again, place = divmod(index, len(callers))
+            caller = callers[place]
             named = {"name": f"{caller}~{again + 1}"} if again else {}
-            config = own_phone(
-                deployment, caller, max_calls=math.ceil(self.calls / count), **more, **named
-            )
+            config = own_phone(deployment, caller, **settings, **named)
             entry = deployment.phones[caller]
             # One registration for each caller is enough, and two would compete.
             phone = phones.lease(config, register=not again)
-            yield CallerSlot(
-                phone, entry.number or entry.aor_user, of_all if self.ai.is_ours else turns[caller]
-            )
+            turn = of_all if self.ai.is_ours else turns[caller]
+            yield CallerSlot(phone, entry.number or entry.aor_user, turn)
 
     def slot(self) -> CallerSlot:
         """The next phone that calls, in turns."""
@@ -270,8 +269,9 @@ class LoadCall:
                 self._look_at_audio()
 
     def _look_at_audio(self) -> None:
-        for leg in (leg for own in self._context.calls.own for leg in own.legs):
-            look_at_audio(self._context, leg)
+        for own in self._context.calls.own:
+            for leg in own.legs:
+                look_at_audio(self._context, leg)
 
     def _still_up(self, call: Call) -> bool:
         """Record whether the call is still up. Raises the phone's error if the phone itself ended
@@ -319,9 +319,8 @@ class LoadCall:
             self._look_at_audio()
             self._seen_in(step)
             conclude(self._context, probe=False)
-            self._seen_in(
-                self.step
-            )  # findings that come only now, as from a transcript, concern its beginning
+            # findings that come only now, as from a transcript, concern its beginning
+            self._seen_in(self.step)
         if self.verdict is Verdict.PASSED and self._call is not None:
             self._forget_recordings(self._call)
 
@@ -363,7 +362,9 @@ class LoadCall:
         """Remove the recordings of a call that passed: they are not needed, and a load test makes
         many.
         """
-        legs = [call.first_leg, *([self._ai_call.leg] if isinstance(self._ai_call, Call) else [])]
+        legs = [call.first_leg]
+        if isinstance(self._ai_call, Call):
+            legs.append(self._ai_call.leg)
         for leg in legs:
             with suppress(HarnessError, NeverCame):
                 leg.wait_closed()
@@ -391,17 +392,16 @@ class LoadCall:
     @property
     def is_up(self) -> bool:
         """Whether it is answered, and not over."""
-        return (
-            self._call is not None
-            and self._call.answered_at() is not None
-            and not self._call.is_over()
-        )
+        call = self._call
+        return call is not None and call.answered_at() is not None and not call.is_over()
 
     @property
     def _invited_at(self) -> float | None:
         """When its first INVITE left (monotonic)."""
+        if self._call is None:
+            return None
         with suppress(LookupError):
-            return self._call.first_leg.invite.at if self._call is not None else None
+            return self._call.first_leg.invite.at
         return None
 
     def _ms_until(self, least: int) -> float | None:
@@ -411,10 +411,10 @@ class LoadCall:
         began = self._invited_at
         if began is None or self._call is None:
             return None
-        states = self._call.first_leg.facts.of(CallState)
-        return next(
-            (round((s.at - began) * 1000, 1) for s in states if least <= s.code < 300), None
-        )
+        for state in self._call.first_leg.facts.of(CallState):
+            if least <= state.code < 300:
+                return round((state.at - began) * 1000, 1)
+        return None
 
     def _refused_with(self, call: Call) -> str:
         """What refused it, as ``486 Busy Here``; empty where nothing did.
@@ -422,20 +422,24 @@ class LoadCall:
         The 487 to a CANCEL of the harness is no refusal (RFC 3261 section 9.1).
         """
         code, reason = call.final_response(0.0)
-        cancelled = code == 487 and any(
-            m.text.startswith("CANCEL ") for m in call.first_leg.messages
-        )
-        return "" if code < 300 or cancelled else f"{code} {reason}"
+        if code < 300:
+            return ""
+        messages = call.first_leg.messages
+        if code == 487 and any(message.text.startswith("CANCEL ") for message in messages):
+            return ""
+        return f"{code} {reason}"
 
     def _two_way_ms(self) -> float | None:
         """From the answer until both directions were heard; None where one was not, or only a
         transcript shows it.
         """
-        audio = [
-            f for f in self._outcome.findings if f.check == "audio" and not f.facts.get("again")
-        ]
-        heard = [f for f in audio if f.verdict is Verdict.PASSED and f.strength is Strength.PROVED]
-        delays = [float(f.facts["delay_ms"]) for f in heard[:2]]
+        proved = []
+        for finding in self._outcome.findings:
+            if finding.check != "audio" or finding.facts.get("again"):
+                continue
+            if finding.verdict is Verdict.PASSED and finding.strength is Strength.PROVED:
+                proved.append(finding)
+        delays = [float(finding.facts["delay_ms"]) for finding in proved[:2]]
         return round(max(delays), 1) if len(delays) == 2 else None
 
     def result(self, began: float) -> CallResult:
@@ -444,24 +448,30 @@ class LoadCall:
         def since(at: float | None) -> float | None:
             return None if at is None else round(at - began, 3)
 
-        call, setup_ms = self._call, self._ms_until(200)
-        answered = call.answered_at() if call is not None else None
-        counters = call.first_leg.statistics() if call is not None else None
+        setup_ms = self._ms_until(200)
+        leg = refused_with = ""
+        answered = over = counters = None
+        if (call := self._call) is not None:
+            leg = call.label
+            answered = call.answered_at()
+            counters = call.first_leg.statistics()
+            if answered is not None:
+                over = call.released_at(0.0)
+            if setup_ms is None:
+                refused_with = self._refused_with(call)
         return CallResult(
             call=self.index,
             step=self.step,
-            leg=call.label if call is not None else "",
+            leg=leg,
             lane=self.lane.context.case.id,
             verdict=self.verdict,
             message=self.message,
-            refused_with=self._refused_with(call) if call is not None and setup_ms is None else "",
+            refused_with=refused_with,
             failed_in=self.failed_in,
             ended=self.ended,
             invited_s=since(self._invited_at),
             answered_s=since(answered),
-            over_s=since(call.released_at(0.0))
-            if call is not None and answered is not None
-            else None,
+            over_s=since(over),
             setup_ms=setup_ms,
             post_dial_delay_ms=self._ms_until(180),
             two_way_ms=self._two_way_ms(),

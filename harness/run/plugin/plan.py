@@ -121,57 +121,58 @@ def plan_of(
     """
     by_name = {one.name: one for one in deployments}
     guards = {one.name: Guard(one) for one in deployments}
-    planned = tuple(
-        _case(case, by_name[case.deployment], guards[case.deployment], timings) for case in cases
-    )
-    lookalikes = {
-        (case.deployment, group): Lookalike(
-            deployment=case.deployment, group=group, others=tuple(others)
+    planned = []
+    lookalikes = {}
+    for case in cases:
+        deployment = by_name[case.deployment]
+        planned.append(_case(case, deployment, guards[deployment.name], timings))
+        for group, others in landing_looks_like(case, deployment):
+            lookalikes[deployment.name, group] = Lookalike(
+                deployment=deployment.name, group=group, others=tuple(others)
+            )
+    not_run: list[LeftOut] = []
+    not_exercised: list[Unverified] = []
+    warnings: list[str] = []
+    uses = []
+    totals = []
+    for one in deployments:
+        not_run += left_out(one, every[one.name])
+        not_exercised += unverified(one, every[one.name])
+        warnings += _warnings(one, [case for case in cases if case.deployment == one.name])
+        uses += [f"{one.name}: {line}" for line in grants.outlook(to_plain(one), Path("/"))]
+        totals.append(
+            _total(one, [case for case in planned if case.deployment == one.name], attempts)
         )
-        for case in cases
-        for group, others in landing_looks_like(case, by_name[case.deployment])
-    }
     return Plan(
         as_of=planned_at().isoformat(),
-        cases=planned,
-        left_out=tuple(row for one in deployments for row in left_out(one, every[one.name])),
-        unverified=tuple(
-            entry for one in deployments for entry in unverified(one, every[one.name])
-        ),
+        cases=tuple(planned),
+        left_out=tuple(not_run),
+        unverified=tuple(not_exercised),
         lookalikes=tuple(lookalikes.values()),
-        warnings=tuple(warning for one in deployments for warning in _warnings(one, cases)),
-        uses=tuple(
-            f"{one.name}: {line}"
-            for one in deployments
-            for line in grants.outlook(to_plain(one), Path("/"))
-        ),
+        warnings=tuple(warnings),
+        uses=tuple(uses),
         required_missing=(),
-        deployments=tuple(
-            _total(one, [case for case in planned if case.deployment == one.name], attempts)
-            for one in deployments
-        ),
+        deployments=tuple(totals),
     )
 
 
 def _warnings(deployment: Deployment, cases: Sequence[Case]) -> Iterator[str]:
+    """What these cases of the deployment take for granted of its platform."""
     for key, values in deployment.safety:
         if values:  # the file may be from somebody else
             yield f"{deployment.name}: its safety.{key} permits {', '.join(values)}"
-    cold = [
-        case
-        for case in cases
-        if case.deployment == deployment.name
-        and case.row.hands_over == "cold"
-        and case.axes.get("refer") == "consumed"
-    ]
-    supports_refer = (
-        deployment.kind == "simulated"
-        or integrations.find(deployment.integration).carries_out_refer
-    )
-    if cold and not supports_refer:
-        names = dict.fromkeys(
-            str(deployment.lines[case.line].assistant) for case in cold if case.line
-        )
+    if deployment.kind == "simulated":
+        return
+    if integrations.find(deployment.integration).carries_out_refer:
+        return
+    names: dict[str, None] = {}
+    is_cold = False
+    for case in cases:
+        if case.row.hands_over == "cold" and case.axes.get("refer") == "consumed":
+            is_cold = True
+            if case.line:
+                names[str(deployment.lines[case.line].assistant)] = None
+    if is_cold:
         yield (
             f"{deployment.name}: cold transfers ({', '.join(names)}) need a platform that carries out the AI's REFER (RFC 3515); "
             'one that cannot needs transfer = "warm"'
@@ -179,30 +180,25 @@ def _warnings(deployment: Deployment, cases: Sequence[Case]) -> Iterator[str]:
 
 
 def _case(case: Case, deployment: Deployment, guard: Guard, timings: TimingsName) -> CaseEntry:
-    calls = calls_of(case, deployment)
     seconds = seconds_of(case, deployment, deployment.timings_by(timings))
+    calls = []
+    callers = set()
+    for call in calls_of(case, deployment):
+        by_others = call.by != "the harness"
+        if not by_others:
+            callers.add(call.who)
+        refused = guard.refusal(call.number, by_others=by_others) or ""
+        calls.append(CallEntry(who=call.who, number=call.number, by=call.by, refused=refused))
     return CaseEntry(
         id=case.id,
         row=case.row.id,
         deployment=case.deployment,
         title=case.title,
         axes=dict(case.axes),
-        calls=tuple(
-            CallEntry(
-                who=call.who,
-                number=call.number,
-                by=call.by,
-                refused=guard.refusal(call.number, by_others=call.by != "the harness") or "",
-            )
-            for call in calls
-        ),
+        calls=tuple(calls),
         seconds=seconds,
         cannot_pass=why_never_passed(case, deployment) or "",
-        problems=tuple(
-            _problems(
-                deployment, len({call.who for call in calls if call.by == "the harness"}), seconds
-            )
-        ),
+        problems=tuple(_problems(deployment, len(callers), seconds)),
     )
 
 
@@ -215,17 +211,20 @@ def _problems(deployment: Deployment, at_once: int, seconds: float) -> Iterator[
 
 def _total(deployment: Deployment, cases: Sequence[CaseEntry], attempts: int) -> DeploymentTotal:
     limits = deployment.limits
-    calls = [call for case in cases for call in case.calls]
-    placed = sum(call.by == "the harness" for call in calls)
+    placed = refused = 0
+    for case in cases:
+        placed += sum(call.by == "the harness" for call in case.calls)
+        refused += sum(bool(call.refused) for call in case.calls)
     most = placed * attempts
+    most_s = min(most * limits.seconds_per_call, limits.seconds_per_run)
     over = f"more than limits.calls_per_run = {limits.calls_per_run}: the run would end there"
     return DeploymentTotal(
         name=deployment.name,
         cases=len(cases),
         calls=placed,
-        calls_refused=sum(bool(call.refused) for call in calls),
+        calls_refused=refused,
         attempts=attempts,
-        minutes=math.ceil(min(most * limits.seconds_per_call, limits.seconds_per_run) / 60),
+        minutes=math.ceil(most_s / 60),
         cost=most * limits.cost(limits.seconds_per_call) if limits.cost_per_minute else None,
         problems=(over,) if most > limits.calls_per_run else (),
         proofs=proofs(deployment),
@@ -236,9 +235,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Show the plan where ``--plan`` asks for it."""
     run = run_of(config)
     if run is not None and config.getoption("plan"):
-        config.pluginmanager.register(
-            PlanOnly(run, as_json=bool(config.getoption("json"))), "harness-plan"
-        )
+        shown = PlanOnly(run, as_json=bool(config.getoption("json")))
+        config.pluginmanager.register(shown, "harness-plan")
 
 
 class PlanOnly:
@@ -261,15 +259,13 @@ class PlanOnly:
         """Name a scenario file that cannot be read: its cases are missing from the plan."""
         if report.failed:
             self._is_whole = False
-            self._console.print(
-                Text(f"BROKEN   {report.nodeid} cannot be read:\n{report.longreprtext}", "red")
-            )
+            said = f"{report.nodeid} cannot be read:\n{report.longreprtext}"
+            self._console.print(Text(f"BROKEN   {said}", "red"))
 
     def pytest_internalerror(self, excrepr: object) -> None:
         """Say in one line that pytest or a plugin failed and there is no plan."""
-        self._console.print(
-            Text(f"BROKEN   no plan could be made: {str(excrepr).strip().splitlines()[-1]}", "red")
-        )
+        why = str(excrepr).strip().splitlines()[-1]
+        self._console.print(Text(f"BROKEN   no plan could be made: {why}", "red"))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -282,18 +278,18 @@ class PlanOnly:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Print the plan instead of running the cases."""
-        cases = [case for item in session.items if (case := case_of(item))]
+        cases = list(filter(None, map(case_of, session.items)))
         attempts = 1 + int(session.config.getoption("retries"))
-        kept = {key_of(case) for case in as_kept(self._run.plain(case) for case in cases)}
-        required = missing(self._run.scope(given(session.config), "").narrowed(kept))
-        allowed = grants(session.config)
         run = self._run
+        kept = {key_of(case) for case in as_kept(run.plain(case) for case in cases)}
+        required = missing(run.scope(given(session.config), "").narrowed(kept))
+        allowed = grants(session.config)
         plan = plan_of(run.deployments, run.rows, cases, run.timings, attempts, allowed)
         plan = replace(plan, required_missing=tuple(required))
         if self._as_json:
             print_document(json_file.text(plan), sys.__stdout__ or sys.stdout)
         else:
-            for line in lines(plan, self._run.deployments):
+            for line in lines(plan, run.deployments):
                 self._console.print(line)
         return True
 
@@ -309,10 +305,8 @@ def lines(plan: Plan, deployments: Sequence[Deployment]) -> Iterator[Text]:
         yield Text(f"declared in {entry.deployment}, not verified: {entry}")
     for one in plan.lookalikes:
         others = " or ".join(one.others)
-        yield Text(
-            f"{one.deployment}: who rings does not tell a call that lands at {one.group} from one at {others}",
-            "yellow",
-        )
+        said = f"who rings does not tell a call that lands at {one.group} from one at {others}"
+        yield Text(f"{one.deployment}: {said}", "yellow")
     for warning in plan.warnings:
         yield Text(warning, "yellow")
     for use in plan.uses:
@@ -357,13 +351,11 @@ def _total_lines(total: DeploymentTotal, deployment: Deployment) -> Iterator[Tex
         waits = f"    calls to the stand-in wait for the platform's OPTIONS, {patience(asks):g} s at most: the first of a trunk, and"
         yield Text(f"{waits} the first after a row that uses the stand-in's address alone")
     if total.calls_refused:
-        yield Text(
-            f"    planned calls that are REFUSED, each with its reason above: {total.calls_refused}",
-            "red",
-        )
+        refused = "planned calls that are REFUSED, each with its reason above"
+        yield Text(f"    {refused}: {total.calls_refused}", "red")
     for problem in total.problems:
         yield Text(f"    {problem}", "red")
 
 
 def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'s' if count != 1 else ''}"
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -73,9 +73,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if run is None:
         return
     config.pluginmanager.register(Retention(run, config), "harness-retention")
-    if not (
-        hasattr(config, "workerinput") or config.getoption("plan") or config.option.collectonly
-    ):
+    is_worker = hasattr(config, "workerinput")
+    only_plans = config.getoption("plan") or config.option.collectonly
+    if not is_worker and not only_plans:
         config.pluginmanager.register(Progress(run, config), PROGRESS)
 
 
@@ -92,17 +92,18 @@ def _summarises(config: pytest.Config) -> bool:
     """
     if config.getoption("verbose", 0) > 0:
         return False
-    return (
-        config.getoption("reportchars", "fE") != "fE"
-        or config.getoption("durations", None) is not None
-    )
+    if config.getoption("durations", None) is not None:
+        return True
+    return bool(config.getoption("reportchars", "fE") != "fE")
 
 
 def _in_a_line(text: str) -> str:
     """The error at the end of a pytest report, or its last line."""
-    lines = [line for line in text.splitlines() if line.strip()] or [""]
     named: list[str] = _ERROR.findall(text)
-    return named[-1] if named else re.sub(r"^E\s+", "", lines[-1]).strip()
+    if named:
+        return named[-1]
+    lines = [line for line in text.splitlines() if line.strip()] or [""]
+    return re.sub(r"^E\s+", "", lines[-1]).strip()
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -131,9 +132,8 @@ class Progress:
         self._live: Live | None = None
         self._standing = Standing()  #: what the live line shows; replaced, never changed
         self._last_line = self._began
-        self._planned: dict[
-            str, str
-        ] = {}  #: ids of the cases to be reported → their pytest node ids
+        #: Ids of the cases to be reported → their pytest node ids.
+        self._planned: dict[str, str] = {}
         self._done: dict[str, Verdict] = {}
         self._kinds: set[tuple[Verdict, str]] = set()  #: of failures already shown
         self._ordinary_ended: Counter[str] = Counter()  #: tests beside the cases, by outcome
@@ -213,8 +213,10 @@ class Progress:
     def _plan(self, nodeids: Iterable[str]) -> None:
         """Note the cases among these."""
         seconds = self._seconds
-        named = {case_id(nodeid): nodeid for nodeid in nodeids}
-        self._planned |= {name: nodeid for name, nodeid in named.items() if name in seconds}
+        for nodeid in nodeids:
+            name = case_id(nodeid)
+            if name in seconds:
+                self._planned[name] = nodeid
         self._standing = self._standing.with_plan([seconds[name] for name in self._planned])
 
     @cached_property
@@ -250,21 +252,17 @@ class Progress:
                 conclusion = left.conclusion
             verdict = conclusion.verdict
         attempt = str(said.get("attempt", "1"))
-        first = (
-            conclusion.first_line().removeprefix(f"{verdict}: ")
-            if conclusion.message
-            else "no reason was given"
-        )
+        first = "no reason was given"
+        if conclusion.message:
+            first = conclusion.first_line().removeprefix(f"{verdict}: ")
         again = bool(said.get("tried again"))
         if not verdict.says_something and name in self._unsteady and not again:
             counting = self._by_evidence(name)
-            if (
-                counting is not None and counting.verdict is Verdict.FAILED
-            ):  # no later attempt hides a failure
+            # no later attempt hides a failure
+            if counting is not None and counting.verdict is Verdict.FAILED:
                 verdict = counting.verdict
-                first = (
-                    f"attempt {counting.attempt}: {counting.headline.removeprefix(f'{verdict}: ')}"
-                )
+                why = counting.headline.removeprefix(f"{verdict}: ")
+                first = f"attempt {counting.attempt}: {why}"
         if not again:
             self._done[name] = verdict
             self._standing = self._standing.with_ended(verdict, self._seconds[name])
@@ -371,17 +369,15 @@ class Progress:
         """Failed before broken, so that what was found in the system under test is never hidden;
         see ``harness.run.cli.app``.
         """
-        none_ran = exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED or (
-            not self._planned and exitstatus == pytest.ExitCode.OK
-        )
+        none_ran = exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
+        if exitstatus == pytest.ExitCode.OK:
+            none_ran = not self._planned
         if none_ran and not self._broke:
             print(no_case(self._config), file=sys.stderr)
             return pytest.ExitCode.NO_TESTS_COLLECTED
-        broke = (
-            broken
-            or bool(self._unreadable or interruption)
-            or exitstatus == pytest.ExitCode.INTERNAL_ERROR
-        )
+        broke = broken or exitstatus == pytest.ExitCode.INTERNAL_ERROR
+        if self._unreadable or interruption:
+            broke = True
         finished = None
         if self._config.getoption("no_reports"):
             broke = not self._end_kept(interruption) or broke
@@ -406,18 +402,20 @@ class Progress:
             broke=tuple(self._broke),
             command=shlex.join(["pytest", *self._config.invocation_params.args]),
         )
-        cases = (case for case in self._run.cases if case.id in self._planned)
-        # Allure knows a test by its node's id, also one that never began
-        return [self._run.plain(case) | {"nodeid": self._planned[case.id]} for case in cases], end
+        planned: list[Mapping[str, object]] = []
+        for case in self._run.cases:
+            if nodeid := self._planned.get(case.id):
+                # Allure knows a test by its node's id, also one that never began
+                planned.append(self._run.plain(case) | {"nodeid": nodeid})
+        return planned, end
 
     def _end_kept(self, interrupted: str) -> bool:
         """Write the record of the end, from which reports can be made later; whether that worked."""
         try:
             write_end(self._run.directory, *self._end(interrupted))
         except OSError as error:
-            self._broken(
-                f"{self._run.directory}: the run's end cannot be written: {error.strerror}"
-            )
+            why = f"the run's end cannot be written: {error.strerror}"
+            self._broken(f"{self._run.directory}: {why}")
             return False
         return True
 
@@ -426,16 +424,7 @@ class Progress:
         from harness.report.run import finish, remember
         from harness.report.signoff import seal
 
-        try:
-            for line in add_files(
-                self._run.directory,
-                self._run.deployments,
-                self._config.getoption("witness"),
-                grants(self._config),
-            ):
-                self._console.say(line)
-        except (HarnessError, OSError) as error:  # the evidence of the run is none the worse for it
-            self._broken(str(error))
+        self._add_files()
         planned, end = self._end(interrupted)
         try:
             finished = finish(self._run.directory, planned, end)
@@ -449,16 +438,33 @@ class Progress:
         except HarnessError as error:  # this run's verdicts and reports are whole without it
             kept = (f"later runs will not know of this one: {mask_text(str(error))}",)
         finished = dataclasses.replace(finished, notes=(*finished.notes, *kept))
-        files = finished.files | ({"signoff": signoff} if signoff is not None else {})
+        files = {**finished.files, "signoff": signoff}
         if self._as_json:
-            document = ResultDocument(
-                **finished.summary.figures,
-                causes=[group.plain() for group in finished.groups],
-                files={name: str(path) for name, path in files.items()},
-            )
-            assert sys.__stdout__ is not None  # it was open at the start
-            print_document(json_file.text(document), sys.__stdout__)
-            return finished
+            self._print_document(finished, files)
+        else:
+            self._show_result(finished, files)
+        return finished
+
+    def _add_files(self) -> None:
+        """Add what others made of the run's calls (``--witness``)."""
+        directory, deployments = self._run.directory, self._run.deployments
+        given, allowed = self._config.getoption("witness"), grants(self._config)
+        try:
+            for line in add_files(directory, deployments, given, allowed):
+                self._console.say(line)
+        except (HarnessError, OSError) as error:  # the evidence of the run is none the worse for it
+            self._broken(str(error))
+
+    def _print_document(self, finished: FinishedRun, files: Mapping[str, Path]) -> None:
+        document = ResultDocument(
+            **finished.summary.figures,
+            causes=[group.plain() for group in finished.groups],
+            files={name: str(path) for name, path in files.items()},
+        )
+        assert sys.__stdout__ is not None  # it was open at the start
+        print_document(json_file.text(document), sys.__stdout__)
+
+    def _show_result(self, finished: FinishedRun, files: Mapping[str, Path]) -> None:
         terminal.show(
             finished.summary,
             finished.groups,
@@ -470,24 +476,21 @@ class Progress:
         for command in workflow_commands(finished.groups, self._broke):
             self._console.say(command)
         if self._ordinary_ended:
-            ended = ", ".join(
-                f"{count} {outcome}" for outcome, count in sorted(self._ordinary_ended.items())
-            )
+            counts = sorted(self._ordinary_ended.items())
+            ended = ", ".join(f"{count} {outcome}" for outcome, count in counts)
             self._console.say(f"tests beside the cases: {ended}")
         for name, path in files.items():
             self._console.say(f"{name:<15}{relative(path)}")
         for note in finished.notes:
             self._console.say(note)
-        return finished
 
     def _broken(self, message: str, whole: str = "") -> None:
         """Report what broke outside of any case, masked: the first line in all views, the ``whole``
         only here.
         """
         self._broke += mask_text(message).splitlines()[:1]
-        self._console.say(
-            f"BROKEN   {mask_text(whole or message)}", terminal.STYLES[Verdict.BROKEN]
-        )
+        shown = mask_text(whole or message)
+        self._console.say(f"BROKEN   {shown}", terminal.STYLES[Verdict.BROKEN])
 
     def _line(self) -> Text:
         """Called in rich's thread, too: what it reads is replaced, and never changes."""
@@ -526,9 +529,8 @@ class Retention:
             report.keywords = {}
             if report.passed and not _summarises(self._config):
                 report.sections = []
-            if (
-                self._config.getoption("verbose", 0) <= 0
-            ):  # the durations of fixtures are shown only when verbose
+            # the durations of fixtures are shown only when verbose
+            if self._config.getoption("verbose", 0) <= 0:
                 reporter.stats.pop("", None)
 
     def pytest_runtest_logfinish(self) -> None:
