@@ -26,9 +26,8 @@ class Alert:
 
     title: str
     body: str
-    kind: Literal["failure", "warning", "success", "info"] = (
-        "info"  #: Apprise's words: chats show each in a colour of its own
-    )
+    #: Apprise's words: chats show each in a colour of its own.
+    kind: Literal["failure", "warning", "success", "info"] = "info"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +58,8 @@ class AlertCause:
 
     def only(self, wanted: Sequence[Problem]) -> AlertCause:
         """With those of its problems alone."""
-        return replace(
-            self, problems=tuple(problem for problem in self.problems if problem in wanted)
-        )
+        kept = tuple(problem for problem in self.problems if problem in wanted)
+        return replace(self, problems=kept)
 
     def words(self) -> str:
         """The cause, then a line each for what to do, whose it is, where, how to see why, and the
@@ -80,7 +78,11 @@ class AlertCause:
 
 
 def alert_of(
-    series: str, news: News, now: Sequence[Problem], where: str, causes: Sequence[AlertCause] = ()
+    series: str,
+    news: News,
+    now: Sequence[Problem],
+    where: str,
+    causes: Sequence[AlertCause] = (),
 ) -> Alert | None:
     """What to tell of a night; None when nothing has changed.
 
@@ -88,17 +90,15 @@ def alert_of(
     """
     if not news:
         return None
-    reported = [one for cause in causes if (one := cause.only(news.new)).problems]
-    new = [cause.words() for cause in reported] + _by_cause(unexplained(news.new, reported))
-    lines = [
-        *_listed("New", new),
-        *_listed("Gone", _by_cause(news.gone)),
-        *_listed(
-            "Not verified this night, so whether they are gone is unknown",
-            _by_cause(news.unverified),
-        ),
-        where,
-    ]
+    with_new = [cause.only(news.new) for cause in causes]
+    reported = [cause for cause in with_new if cause.problems]
+    new = [cause.words() for cause in reported]
+    new += _by_cause(unexplained(news.new, reported))
+    unknown = "Not verified this night, so whether they are gone is unknown"
+    lines = _listed("New", new)
+    lines += _listed("Gone", _by_cause(news.gone))
+    lines += _listed(unknown, _by_cause(news.unverified))
+    lines.append(where)
     return Alert(f"{series}: {summary(news, now)}", "\n".join(lines), _kind(news, now))
 
 
@@ -112,16 +112,16 @@ def summary(news: News, now: Sequence[Problem]) -> str:
     """How much has changed since the night before, by cause, and what there is in all."""
     causes = news.new_causes
     more = [one for one in news.new if one not in causes]
-    parts = [
-        f"{counted(causes, 'new ')}{_owners(causes)}",
-        f"{_number(_names(more), 'new case')} of a known cause{_owners(more)}" if more else "",
-        f"{counted(news.gone, behind='gone')}{_title(news.gone)}",
-        counted(news.unverified, behind="not verified this night"),
-    ]
-    in_all = by_cause(now)
-    known = sum(all(one.known for one in problems) for problems in in_all)
-    if in_all:
-        parts.append(f"{len(in_all)} in all" + (f", {known} known" if known else ""))
+    parts = [f"{counted(causes, 'new ')}{_owners(causes)}"]
+    if more:
+        parts.append(f"{_number(_names(more), 'new case')} of a known cause{_owners(more)}")
+    parts.append(f"{counted(news.gone, behind='gone')}{_title(news.gone)}")
+    parts.append(counted(news.unverified, behind="not verified this night"))
+    if in_all := by_cause(now):
+        parts.append(f"{len(in_all)} in all")
+        known = sum(all(one.known for one in problems) for problems in in_all)
+        if known:
+            parts[-1] += f", {known} known"
     elif not news.unverified:
         parts.append("all is well")
     return "; ".join(filter(None, parts))
@@ -134,7 +134,7 @@ def counted(problems: Sequence[Problem], before: str = "", behind: str = "") -> 
     found, names = by_cause(problems), _names(problems)
     what = before + ("cause" if names else "problem")
     words = f"{len(found)} {behind}" if behind else _number(found, what)
-    return words + (f" ({_number(names, 'case')})" if names else "")
+    return f"{words} ({_number(names, 'case')})" if names else words
 
 
 def _number(things: Sequence[object], word: str) -> str:
@@ -147,15 +147,16 @@ def _names(problems: Sequence[Problem]) -> list[str]:
 
 def _owners(problems: Sequence[Problem]) -> str:
     """Whose the causes are, behind a comma."""
-    return "".join(
-        f", {owner}" for owner in dict.fromkeys(one.cause.owner for one in problems) if owner
-    )
+    owners = dict.fromkeys(one.cause.owner for one in problems)
+    return "".join(f", {owner}" for owner in owners if owner)
 
 
 def _title(problems: Sequence[Problem]) -> str:
     """What the only cause is, behind a colon; of several the alert lists them."""
     found = by_cause(problems)
-    title = found[0][0].cause.title if len(found) == 1 else ""
+    if len(found) != 1:
+        return ""
+    title = found[0][0].cause.title
     return f": {title}" if title else ""
 
 
@@ -167,25 +168,32 @@ def _cases(problems: Sequence[Problem]) -> list[str]:
 
 def _by_cause(problems: Sequence[Problem]) -> list[str]:
     """Each cause with its cases; a problem without a cause by itself."""
-    return [
-        "\n  ".join([f"{some[0].cause.title} ({_number(_names(some), 'case')})", *_cases(some)])
-        if some[0].cause.title
-        else str(some[0])
-        for some in by_cause(problems)
-    ]
+    found = []
+    for some in by_cause(problems):
+        first = some[0]
+        if not first.cause.title:
+            found.append(str(first))
+            continue
+        heading = f"{first.cause.title} ({_number(_names(some), 'case')})"
+        found.append("\n  ".join([heading, *_cases(some)]))
+    return found
 
 
 def unexplained(problems: Sequence[Problem], causes: Sequence[AlertCause]) -> list[Problem]:
     """Those of the problems that none of the causes explains."""
-    explained = {problem for cause in causes for problem in cause.problems}
+    explained: set[Problem] = set()
+    for cause in causes:
+        explained.update(cause.problems)
     return [problem for problem in problems if problem not in explained]
 
 
 def _listed(words: str, entries: Sequence[str]) -> list[str]:
     if not entries:
         return []
-    more = [f"- and {len(entries) - _MOST} more"] if len(entries) > _MOST else []
-    return [f"{words}:", *(f"- {entry}" for entry in entries[:_MOST]), *more, ""]
+    lines = [f"{words}:", *(f"- {entry}" for entry in entries[:_MOST])]
+    if len(entries) > _MOST:
+        lines.append(f"- and {len(entries) - _MOST} more")
+    return [*lines, ""]
 
 
 def addresses() -> list[str]:
@@ -204,11 +212,14 @@ def send(alert: Alert, to: Sequence[str]) -> None:
     """
     if not to:
         return
-    service = _service(to)
-    # without body_format, Apprise would treat plain text from the wire as HTML in mails
-    if not service.notify(
-        title=alert.title, body=alert.body, notify_type=alert.kind, body_format="text"
-    ):
+    is_sent = _service(to).notify(
+        title=alert.title,
+        body=alert.body,
+        notify_type=alert.kind,
+        # without it, Apprise would treat plain text from the wire as HTML in mails
+        body_format="text",
+    )
+    if not is_sent:
         raise BrokenError(f"{VARIABLE}: an alert could not be sent to every address")
 
 

@@ -91,6 +91,7 @@ def _compare(
     said: Standings,
     acknowledged: Acknowledged,
 ) -> Difference:
+    """One deployment at one site; either run may be missing there."""
     same: dict[str, Any] = {
         "deployment": place[0],
         "site": place[1],

@@ -187,6 +187,7 @@ def conclude(verification: Verification) -> FinishedNight:
 
 
 def _judged(given: Verification) -> FinishedNight:
+    """Compare the night with earlier ones, record it, write its page, and make its alert."""
     past = given.reports / history.FILE
     left = RunEvidence.read(given.reports / given.run) if given.run else None
     runs = tuple(history.runs_of(left)) if left else ()
@@ -202,16 +203,11 @@ def _judged(given: Verification) -> FinishedNight:
         said |= standings(earlier, [this])
         if good := _last_good(earlier, this, {one.run for one in every_night}):
             differences += compare([good], [this], earlier, acknowledged)
-    problems = [
-        *problems_of(runs, differences, acknowledged),
-        *breaches(given.bound, runs),
-        *outside,
-    ]
+    problems = list(problems_of(runs, differences, acknowledged))
+    problems += breaches(given.bound, runs)
+    problems += outside
     causes = _causes(left, said, problems, given) if left else ()
-    if given.code and not outside and all(one.good for one in runs):
-        problems.append(Problem(": ".join([f"{ENDED} {given.code}", *given.mistakes[:1]])))
-    if not given.code and not runs:  # of --plan, say, or another --reports
-        problems.append(Problem(f"the verification left no results in {given.reports}"))
+    problems += _of_the_verification(given, runs, outside)
     nights = every_night[-NIGHTS:]
     faults: tuple[str, ...] = ()
     if runs:
@@ -258,6 +254,17 @@ def _judged(given: Verification) -> FinishedNight:
         histories=tuple(histories),
         notes=tuple(given.notes),
     )
+
+
+def _of_the_verification(
+    given: Verification, runs: Sequence[Run], outside: Sequence[Problem]
+) -> Iterator[Problem]:
+    """What is wrong with the verification itself, where nothing that it left shows it."""
+    if given.code and not outside and all(one.good for one in runs):
+        ended = f"{ENDED} {given.code}"
+        yield Problem(f"{ended}: {given.mistakes[0]}" if given.mistakes else ended)
+    if not given.code and not runs:  # of --plan, say, or another --reports
+        yield Problem(f"the verification left no results in {given.reports}")
 
 
 def _last_good(earlier: Sequence[Run], this: Run, nights: Collection[str]) -> Run | None:

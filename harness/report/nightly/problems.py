@@ -66,41 +66,41 @@ def breaches(bounds: Sequence[Bound], runs: Iterable[Run]) -> list[Problem]:
     figure: nothing was held to it.
     """
     runs = list(runs)
-    over = [words for words, value, bound in _held(bounds, runs) if value > bound.max]
-    measured = {(row, kpi) for run in runs for row, figures in run.kpis.items() for kpi in figures}
-    named = dict.fromkeys((bound.row, bound.kpi) for bound in bounds if runs and bound.row != "*")
-    unmeasured = [
-        f"{row}: {kpi} has a bound, and was not measured"
-        for row, kpi in named
-        if (row, kpi) not in measured
-    ]
-    return [Problem(words) for words in (*over, *unmeasured)]
+    said = [words for words, value, bound in _held(bounds, runs) if value > bound.max]
+    if not runs:
+        return []
+    measured: set[tuple[str, str]] = set()
+    for run in runs:
+        for row, figures in run.kpis.items():
+            measured |= {(row, kpi) for kpi in figures}
+    for row, kpi in dict.fromkeys((bound.row, bound.kpi) for bound in bounds):
+        if row != "*" and (row, kpi) not in measured:
+            said.append(f"{row}: {kpi} has a bound, and was not measured")
+    return [Problem(words) for words in said]
 
 
 def _is_unheld(problem: str, bounds: Sequence[Bound], runs: Sequence[Run]) -> bool:
     """Whether a problem of an earlier night is a figure's, and no figure of these ``runs`` was held
     to that bound.
     """
-    return bool(_OVER.search(problem)) and problem not in {
-        words for words, *_ in _held(bounds, runs)
-    }
+    if not _OVER.search(problem):
+        return False
+    return problem not in {words for words, *_ in _held(bounds, runs)}
 
 
 def _held(bounds: Sequence[Bound], runs: Sequence[Run]) -> Iterator[tuple[str, float, Bound]]:
     """Each figure that has a bound: what is said where it is over, its value, and the bound."""
-    are_several = (
-        len({run.deployment for run in runs}) > 1
-    )  # rows of one platform have the same names
+    # rows of one platform have the same names
+    are_several = len({run.deployment for run in runs}) > 1
     for run in runs:
-        whose = (f" of {run.deployment}" if are_several else "") + f" at {run.site or 'local'}"
+        whose = f" at {run.site or 'local'}"
+        if are_several:
+            whose = f" of {run.deployment}{whose}"
         for row, figures in sorted(run.kpis.items()):
             for bound in bounds:
                 if bound.row in ("*", row) and bound.kpi in figures:
-                    yield (
-                        f"{row}{whose}: {bound.kpi} above {bound.max:g}",
-                        figures[bound.kpi],
-                        bound,
-                    )
+                    words = f"{row}{whose}: {bound.kpi} above {bound.max:g}"
+                    yield words, figures[bound.kpi], bound
 
 
 def problems_of(
@@ -112,10 +112,12 @@ def problems_of(
             yield Problem(f"{_interrupted(run)}{run.interrupted}")
         for result in run.results:
             never_run = run.interrupted and not result.attempts  # the interruption says it all
-            if not result.passed and not never_run:
-                for cause in result.causes or (Cause(),):
-                    known = acknowledged.of(cause.id, run.deployment)
-                    yield Problem(_named(result.case, run.site), result.verdict, cause, known)
+            if result.passed or never_run:
+                continue
+            what = _named(result.case, run.site)
+            for cause in result.causes or (Cause(),):
+                known = acknowledged.of(cause.id, run.deployment)
+                yield Problem(what, result.verdict, cause, known)
     for difference in differences:
         for row in difference.lost_rows:
             yield Problem(f"{row} of {difference.deployment}{_LOST}")
@@ -128,7 +130,8 @@ def outside_of_cases(run: RunEvidence) -> Iterator[Problem]:
         yield Problem(f"{_OUTSIDE}{mask_text(line.replace(run.name, '…'))}")
     for line in scope.missing(run.scope):
         yield Problem(f"required, and not run: {line}")
-    for site, case in sorted({one.key for one in run.cases} - {key_of(one) for one in run.planned}):
+    planned = {key_of(one) for one in run.planned}
+    for site, case in sorted({one.key for one in run.cases} - planned):
         yield Problem(f"{_named(case, site)}{_UNPLANNED}")
 
 
@@ -141,13 +144,11 @@ def is_open(problem: str, bound: Sequence[Bound], runs: Sequence[Run]) -> bool:
     if _INTERRUPTED in problem:
         return not any(problem.startswith(_interrupted(run)) for run in runs if not run.interrupted)
     if problem.endswith(_LOST):
-        ran = {
-            f"{result.row} of {run.deployment}{_LOST}"
-            for run in runs
-            for result in run.results
-            if result.attempts
-        }
-        return problem not in ran
+        for run in runs:
+            rows = {result.row for result in run.results if result.attempts}
+            if any(problem == f"{row} of {run.deployment}{_LOST}" for row in rows):
+                return False
+        return True
     return _is_unheld(problem, bound, runs)
 
 
@@ -159,16 +160,17 @@ def _interrupted(run: Run) -> str:
 
 
 def verified_in(runs: Sequence[Run]) -> set[str]:
-    return {
-        _named(one.case, run.site)
-        for run in runs
-        for one in run.results
-        if one.verdict.says_something
-    }
+    """The cases that passed or failed, as problems name them."""
+    found = set()
+    for run in runs:
+        for result in run.results:
+            if result.verdict.says_something:
+                found.add(_named(result.case, run.site))
+    return found
 
 
 def _named(what: str, site: str) -> str:
-    return f"{what}{f' at {site}' if site else ''}"
+    return f"{what} at {site}" if site else what
 
 
 # -- what has changed
@@ -219,15 +221,18 @@ def news_of(
 
     ``is_open``: whether a problem that is not about a case was left unchecked this night.
     """
-    unknown, still = {one for one in before if not one.known}, set(now)
+    unknown = {problem for problem in before if not problem.known}
+    still = set(now)
     over = [problem for problem in before if problem not in still]
-    gone = [
-        problem
-        for problem in over
-        if (problem.what in verified if problem.verdict else not is_open(problem.what))
-    ]
+
+    def is_gone(problem: Problem) -> bool:
+        if problem.verdict:
+            return problem.what in verified
+        return not is_open(problem.what)
+
+    gone = [problem for problem in over if is_gone(problem)]
     return News(
-        new=tuple(one for one in now if not one.known and one not in unknown),
+        new=tuple(problem for problem in now if not problem.known and problem not in unknown),
         gone=tuple(gone),
         unverified=tuple(problem for problem in over if problem not in gone),
         before=tuple(unknown),
