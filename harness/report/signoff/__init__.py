@@ -80,16 +80,14 @@ def make(
         waiver_file = kept
     granted = read_waivers(waiver_file) if waiver_file else ()
     evidence = sealed or RunEvidence.read(run)
-    decision = decide(
-        evidence, granted, today=_today(), source=waiver_file, is_sealed=sealed is not None
-    )
+    is_sealed = sealed is not None
+    decision = decide(evidence, granted, today=_today(), source=waiver_file, is_sealed=is_sealed)
     if written is not None:
         written.result()
     if not (run / manifest.FILE).exists():
         if evidence.has_end:  # a new manifest would vouch for whatever is there by now
-            raise MistakeError(
-                f"{run / manifest.FILE}: is missing, so what the run left is unknown; allowed: a whole run"
-            )
+            missing = "is missing, so what the run left is unknown"
+            raise MistakeError(f"{run / manifest.FILE}: {missing}; allowed: a whole run")
         manifest.write(run)
     for name in (manifest.WAIVERS, attest.FILE, document.HTML, document.PDF):
         if waiver_file is None or waiver_file.resolve() != run / name:
@@ -98,13 +96,14 @@ def make(
         shutil.copyfile(waiver_file, kept)
     html = run / document.HTML
     key_id = signer.public_key.keyid if signer else ""
-    digest, past = manifest.digest(run / manifest.FILE), look_back(evidence, runs_of(evidence))
+    digest = manifest.digest(run / manifest.FILE)
+    past = look_back(evidence, runs_of(evidence))
     document.write(html, decision, customer=customer, signer=key_id, evidence=digest, past=past)
     made = [html]
     if pdf:
         document.write_pdf(html, run / document.PDF)
         made.append(run / document.PDF)
-    inputs = [path for path in (kept,) if path.exists()]
+    inputs = [kept] if kept.exists() else []
     signed = None
     if signer:
         predicate = attest.predicate_of(decision, inputs)
@@ -125,32 +124,28 @@ def verify(run: Path, key: Path) -> tuple[Decision | None, list[str]]:
     except ValueError as error:
         return None, [*problems, str(error)]
     if later := _added_later(run, attested):
-        return None, [
-            f"evidence was added after signing: {', '.join(later)}; make the sign-off again and sign it"
-        ]
+        added = f"evidence was added after signing: {', '.join(later)}"
+        return None, [f"{added}; make the sign-off again and sign it"]
     problems += _changed(run, attested)
     if problems:
         return None, problems
     kept = run / manifest.WAIVERS
-    granted = read_waivers(kept) if kept.exists() else ()
+    inputs = [kept] if kept.exists() else []
+    granted = read_waivers(kept) if inputs else ()
     decision = decide(RunEvidence.read(run), granted, today=_today(), source=kept)
-    derived = attest.predicate_of(decision, [path for path in (kept,) if path.exists()])
+    derived = attest.predicate_of(decision, inputs)
     # one that had run out before the signing, or that no row needs, changes nothing of what was
     # signed
-    unanswered = {*attested.predicate.get("warnedTests", ())} & {*derived["failedTests"]}
-    problems = [
-        f"waiver of {waiver.row} ({waiver.who}): ran out on {waiver.until}"
-        for waiver in decision.expired
-        if any(
-            attest.name_of(row) in unanswered and waiver.covers(row.deployment, row.scope.row)
-            for row in decision.rows
-        )
-    ]
+    unanswered = set(derived["failedTests"]).intersection(attested.predicate.get("warnedTests", ()))
+    rows = [row for row in decision.rows if attest.name_of(row) in unanswered]
+    problems = []
+    for waiver in decision.expired:
+        if any(waiver.covers(row.deployment, row.scope.row) for row in rows):
+            problems.append(f"waiver of {waiver.row} ({waiver.who}): ran out on {waiver.until}")
     problems += decision.contradictions
     if not problems and derived != attested.predicate:
-        problems.append(
-            f"the evidence says {derived['result']}, the signature {attested.predicate.get('result')}"
-        )
+        signed = attested.predicate.get("result")
+        problems.append(f"the evidence says {derived['result']}, the signature {signed}")
     return decision, problems
 
 

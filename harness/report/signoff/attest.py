@@ -63,9 +63,8 @@ class Predicate(TypedDict):
     """
 
     result: _Result
-    configuration: list[
-        Resource
-    ]  # the waivers, the content of each deployment file, and files added after the run
+    # the waivers, the content of each deployment file, and files added after the run
+    configuration: list[Resource]
     passedTests: list[str]
     warnedTests: list[str]  # not proved, and covered by a waiver
     failedTests: list[str]
@@ -91,16 +90,13 @@ class Attested:
 
 def make_keys(private: Path) -> Path:
     """Make a pair; the private key is readable by its owner alone. Returns the public key's path."""
-    public = (
-        private.with_suffix(".pub")
-        if private.suffix == ".pem"
-        else private.with_name(private.name + ".pub")
-    )
+    public = private.with_name(private.name + ".pub")
+    if private.suffix == ".pem":
+        public = private.with_suffix(".pub")
     for path in (private, public):
         if path.exists():
-            raise MistakeError(
-                f"{path}: is there already, and keys are never overwritten; allowed: another name"
-            )
+            there = "is there already, and keys are never overwritten"
+            raise MistakeError(f"{path}: {there}; allowed: another name")
     key = Ed25519PrivateKey.generate()
     _write(private, 0o600, key.private_bytes(*_PEM_PRIVATE, serialization.NoEncryption()))
     _write(public, 0o644, key.public_key().public_bytes(*_PEM_PUBLIC))
@@ -124,9 +120,8 @@ def signer_of(path: Path) -> CryptoSigner:
     try:
         key = serialization.load_pem_private_key(raw, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise MistakeError(
-            f"{path}: not a private key; allowed: one that `harness signoff key` has made"
-        ) from error
+        allowed = "allowed: one that `harness signoff key` has made"
+        raise MistakeError(f"{path}: not a private key; {allowed}") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise MistakeError(f"{path}: not an Ed25519 key; `harness signoff key` makes one")
     return CryptoSigner(key)
@@ -134,16 +129,13 @@ def signer_of(path: Path) -> CryptoSigner:
 
 def public_key(path: Path) -> SSlibKey:
     """A public key. Raises :class:`MistakeError` for another kind of file."""
+    allowed = "allowed: the .pub that `harness signoff key` has made"
     try:
         key = serialization.load_pem_public_key(_read(path, user_files.PEM))
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise MistakeError(
-            f"{path}: not a public key; allowed: the .pub that `harness signoff key` has made"
-        ) from error
+        raise MistakeError(f"{path}: not a public key; {allowed}") from error
     if not isinstance(key, Ed25519PublicKey):
-        raise MistakeError(
-            f"{path}: not an Ed25519 key; allowed: the .pub that `harness signoff key` has made"
-        )
+        raise MistakeError(f"{path}: not an Ed25519 key; {allowed}")
     return SSlibKey.from_crypto(key)
 
 
@@ -165,11 +157,12 @@ def predicate_of(decision: Decision, inputs: Sequence[Path]) -> Predicate:
     digests = {path.name: manifest.digest(path) for path in inputs}
     digests |= {f"deployment {one.name}": one.hash for one in decision.scope.deployments}
     digests |= {witness_name(one): one["sha256"] for one in decision.evidence.witnesses}
+    configuration: list[Resource] = []
+    for name, digest in digests.items():
+        configuration.append({"name": name, "digest": {"sha256": digest}})
     predicate: Predicate = {
         "result": _RESULT[decision.outcome],
-        "configuration": [
-            {"name": name, "digest": {"sha256": digest}} for name, digest in digests.items()
-        ],
+        "configuration": configuration,
         "passedTests": named["passedTests"],
         "warnedTests": named["warnedTests"],
         "failedTests": named["failedTests"],
@@ -204,10 +197,10 @@ def sign(
     run: Path, signer: CryptoSigner, predicate: Mapping[str, Any], subjects: Sequence[Path]
 ) -> Path:
     """Write the signed envelope over these files of the run."""
-    described = [
-        ResourceDescriptor(name=path.name, digest={"sha256": manifest.digest(path)}).pb
-        for path in subjects
-    ]
+    described = []
+    for path in subjects:
+        digest = {"sha256": manifest.digest(path)}
+        described.append(ResourceDescriptor(name=path.name, digest=digest).pb)
     statement = Statement(described, PREDICATE, dict(predicate))
     statement.validate()
     payload = json.dumps(MessageToDict(statement.pb), sort_keys=True).encode()
@@ -233,10 +226,10 @@ def read(run: Path, key: SSlibKey) -> Attested:
         envelope.verify([key], 1)
         if len(envelope.signatures) > 1:  # the key vouches for one; nothing is known of another
             raise VerificationError
-        if is_statement := envelope.payload_type == _PAYLOAD:
-            statement = Statement.copy_from_pb(
-                ParseDict(json.loads(envelope.payload), statement_pb2.Statement())
-            )
+        is_statement = envelope.payload_type == _PAYLOAD
+        if is_statement:
+            parsed = ParseDict(json.loads(envelope.payload), statement_pb2.Statement())
+            statement = Statement.copy_from_pb(parsed)
             statement.validate()
     except (VerificationError, FormatError):
         raise ValueError(f"{FILE}: not signed with this key, or changed since") from None
@@ -252,6 +245,5 @@ def read(run: Path, key: SSlibKey) -> Attested:
     if statement.pb.predicate_type != PREDICATE:
         raise ValueError(f"{FILE}: attests no test result")
     found = MessageToDict(statement.pb)
-    return Attested(
-        {item["name"]: item["digest"]["sha256"] for item in found["subject"]}, found["predicate"]
-    )
+    subjects = {item["name"]: item["digest"]["sha256"] for item in found["subject"]}
+    return Attested(subjects, found["predicate"])

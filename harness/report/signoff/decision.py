@@ -246,6 +246,7 @@ def _remarks(
     unused: Sequence[Waiver],
     expired: Sequence[Waiver],
 ) -> Iterable[str]:
+    """What a signer should know; it decides nothing."""
     scope, options = run.scope, run.scope.options
     if narrowed := narrowing(options):
         yield f"Only a part was asked for: {narrowed}."
@@ -280,6 +281,7 @@ def _remarks(
 
 
 def _preflight(run: Path) -> Iterable[str]:
+    """A line for each thing that preflight did not find in order."""
     try:
         found = []
         for report in json_file.read(run / "preflight.json"):

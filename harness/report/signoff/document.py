@@ -61,7 +61,13 @@ def brief(reason: str) -> str:
 
 
 def write(
-    path: Path, decision: Decision, *, customer: str, signer: str, evidence: str, past: Past
+    path: Path,
+    decision: Decision,
+    *,
+    customer: str,
+    signer: str,
+    evidence: str,
+    past: Past,
 ) -> None:
     """Write the HTML.
 
@@ -222,6 +228,7 @@ def _seen(row: RowResult, numbers: Mapping[str, int]) -> list[tuple[str, str]]:
 
 
 def _ranges(numbers: Sequence[int]) -> str:
+    """``1–4, 7, 9``: three numbers in a row and more are a range."""
     spans: list[list[int]] = []
     for number in numbers:
         if spans and number == spans[-1][-1] + 1:
@@ -243,6 +250,7 @@ _ORDER = [
 
 
 def _options(decision: Decision) -> list[tuple[str, str]]:
+    """The options that the run was given, as the command line has them."""
     given: Mapping[str, Any] = decision.scope.options
     unsaid = {"as_of"}  # a sentence of its own says it
     # what these say is of deployments that the run had not

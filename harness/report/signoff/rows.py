@@ -241,6 +241,9 @@ def _result(
     scope: Scope,
     waivers: Sequence[Waiver],
 ) -> RowResult:
+    """One row of one deployment. ``judged`` are its cases; a planned one that is not among them
+    left no result.
+    """
     run = {one.case.key for one in judged}
     known = set(row.cases)
     lost = [case for site, case in planned - run if case in known]
@@ -298,6 +301,9 @@ def _causes(judged: Iterable[JudgedCase]) -> Iterable[str]:
 def _verdict(
     row: RowScope, judged: Sequence[JudgedCase], lost: Sequence[str], left: Sequence[str]
 ) -> tuple[str, str]:
+    """The row's verdict and the reason. ``lost`` cases were planned and left no result; ``left``
+    were not asked for.
+    """
     verdicts = {one.verdict for one in judged}
     why = ""
     if lost:
@@ -350,6 +356,7 @@ def _strengths(cases: Iterable[CaseEvidence]) -> list[Strength]:
 
 
 def _unseen(cases: Iterable[CaseEvidence]) -> dict[str, int]:
+    """What passed cases were excused from seeing, with the reason → in how many cases."""
     counts: Counter[str] = Counter()
     for case in cases:
         unseen = set()
