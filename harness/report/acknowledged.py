@@ -61,12 +61,10 @@ class Acknowledged:
 
     def of(self, cause: str, deployment: str) -> str:
         """The acknowledgement of a cause in words; empty if there is none."""
-        found = (
-            entry
-            for entry in self.entries
-            if entry.cause == cause and entry.deployment in ("", deployment)
-        )
-        return str(next(found, ""))
+        for entry in self.entries:
+            if entry.cause == cause and entry.deployment in ("", deployment):
+                return str(entry)
+        return ""
 
 
 NONE = Acknowledged()
@@ -97,13 +95,12 @@ def add(reports: Path, entry: Acknowledgement) -> Path:
 
 def _toml(entry: Acknowledgement) -> str:
     # JSON's strings are TOML's
-    words = {
-        name: json.dumps(value, ensure_ascii=False)
-        for name, value in entry
-        if isinstance(value, str) and value
-    }
-    lines = [f"{name} = {value}" for name, value in words.items()]
-    return "\n".join(["[[cause]]", *lines, f"until = {entry.until}", ""])
+    lines = ["[[cause]]"]
+    for name, value in entry:
+        if isinstance(value, str) and value:
+            lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}")
+    lines.append(f"until = {entry.until}")
+    return "\n".join([*lines, ""])
 
 
 def _today() -> datetime.date:

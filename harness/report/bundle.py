@@ -97,6 +97,9 @@ def _write_report(
 
 
 def _chosen(cases: Sequence[CaseEvidence], which: str, run: Path) -> list[CaseEvidence]:
+    """The cases that are meant: all, the one of that id or directory, or the only one that has
+    ``which`` in its name.
+    """
     if which == ALL and cases:
         return list(cases)
     exact = [case for case in cases if which in (case.id, case.directory.name)]
@@ -116,6 +119,9 @@ def _chosen(cases: Sequence[CaseEvidence], which: str, run: Path) -> list[CaseEv
 
 
 def _masked_copy(case: CaseEvidence, target: Path) -> CaseEvidence:
+    """Copy a case's directory with masked text and masked file names; its capture and its
+    pictures are made of the copy.
+    """
     target.mkdir(parents=True)
     for file in case.directory.rglob("*"):
         if not file.is_file() or file.name == pcap.CAPTURE:  # which is made of the masked case
@@ -142,6 +148,7 @@ def _text(file: Path) -> str:
 
 
 def _masked_lines(file: Path) -> Iterable[str]:
+    """The events, masked; lines that are no event are left out."""
     for line in _text(file).splitlines():
         try:
             plain = json.loads(line)
@@ -191,6 +198,7 @@ COLUMNS = (
 
 
 def _cells(case: CaseEvidence) -> dict[str, object]:
+    """A line of the table, by column."""
     return {name: case.case.get(name) for name in _NAMES} | {
         "case": case.id,
         "title": case.title,

@@ -61,8 +61,13 @@ def call_facts(
 
 
 def _facts(
-    evidence: CaseEvidence, leg: str, own: Sequence[Arrow], invite: Arrow, media: dict[str, str]
+    evidence: CaseEvidence,
+    leg: str,
+    own: Sequence[Arrow],
+    invite: Arrow,
+    media: dict[str, str],
 ) -> LegFacts:
+    """The facts of one leg; ``own`` are its messages, ``invite`` the first INVITE among them."""
     ringing, since = _first(own, invite, range(180, 200)), _first(own, invite, range(200, 300))
     times = {
         "post-dial delay": _between(invite.at, ringing),

@@ -210,6 +210,7 @@ def ladder_text(evidence: CaseEvidence, every: Sequence[Arrow] | None = None) ->
 
 
 def _text_arrow(line: list[str], arrow: Arrow, source: int, target: int) -> None:
+    """Draw the arrow from column to column, its label in the middle."""
     left, right = sorted((source, target))
     for column in range(left + 1, right):
         line[column] = "╌" if arrow.far_end else "─"
@@ -281,6 +282,7 @@ class _PhaseBar:
 
 
 def _phase_bars(ladder: Ladder, heights: Sequence[int], height: int) -> Iterator[_PhaseBar]:
+    """A bar for each phase of a leg; legs of one phone lie beside each other."""
     times = [row.what.at for row in ladder.rows]
     places = {lifeline.key: place for place, lifeline in enumerate(ladder.lifelines)}
     legs: dict[str, list[str]] = {}
@@ -459,6 +461,7 @@ def timeline_svg(evidence: CaseEvidence, hearings: Iterable[Hearing] = ()) -> st
 
 
 def _marks(evidence: CaseEvidence, axis: _Axis, spans: Iterable[MarkSpan]) -> Iterator[_Bar]:
+    """A bar for each mark that was heard, in the colour of the leg that sends it."""
     own = owners(evidence)
     voices = evidence.case.get("voices") or {}
     colours = {mark: _COLOURS[index % len(_COLOURS)] for index, mark in enumerate(own)}

@@ -93,6 +93,7 @@ class Gist:
 
 
 def _gist(log: CaseLog) -> Gist:
+    """The facts that a run's figures need, taken from the whole log."""
     legs = log.legs.values()
     answered = [leg.answered_after_s for leg in legs]
     invites = [leg.invite_sent for leg in legs]

@@ -174,6 +174,7 @@ class FileEvidence:
         return found
 
     def _to_ai(self) -> Iterator[tuple[MessageInFile, Message]]:
+        """The messages in captures that go to a host of the AI, by address or by Request-URI."""
         named = self._evidence.case.get("hosts") or {}
         hosts = {str(host) for host, name in named.items() if name == _AI}
         for event in self._messages:

@@ -225,6 +225,7 @@ def arrows(evidence: CaseEvidence) -> list[Arrow]:
 
 
 def _in_records(evidence: CaseEvidence) -> Iterator[Arrow]:
+    """The messages that only a far end's record shows, at the times of its clock."""
     recorded = []
     for record in evidence.far_end:
         recorded += [(record, entry) for entry in record.messages if _is_message(entry)]
@@ -240,6 +241,7 @@ def _in_records(evidence: CaseEvidence) -> Iterator[Arrow]:
 
 
 def _in_captures(evidence: CaseEvidence) -> Iterator[Arrow]:
+    """The messages that captures show, each as its sender sent it."""
     captured = (event for event in evidence.log.added if isinstance(event, MessageInFile))
     for place, event in enumerate(captured):
         message = SipMessage(
@@ -432,6 +434,7 @@ def messages_of(
 def _about(
     finding: Finding, looked_at: Callable[[Callable[[Arrow], bool]], list[Arrow]]
 ) -> tuple[str, ...]:
+    """Numbers of the messages that the finding's check looks at, of the legs its subject names."""
     test = _test_of(finding.check)
     if test is None:
         return ()

@@ -21,11 +21,12 @@ def workflow_commands(groups: Sequence[CauseGroup], broke: Iterable[str]) -> Ite
     if os.environ.get(_VARIABLE) != "true":
         return
     for group in groups:
-        count = f"{len(group.cases)} case{'s' if group.cases[1:] else ''}"
-        rows = f"rows: {', '.join(group.rows)}"
+        count = "1 case" if len(group.cases) == 1 else f"{len(group.cases)} cases"
         said = {"fix": group.said("fix"), "owner": group.owner, "where": group.where}
-        lines = [group.headline, *(f"{name}: {words}" for name, words in said.items() if words)]
-        yield _error(f"{group.verdict}: {count}", "\n".join([*lines, rows]))
+        lines = [group.headline]
+        lines += [f"{name}: {words}" for name, words in said.items() if words]
+        lines.append(f"rows: {', '.join(group.rows)}")
+        yield _error(f"{group.verdict}: {count}", "\n".join(lines))
     for line in broke:
         yield _error("broken outside of any case", line)
 

@@ -195,6 +195,7 @@ def _place(case: PlainCase) -> tuple[str, str]:
 def _found(
     place: tuple[str, str], run: RunEvidence
 ) -> tuple[tuple[Result, ...], Mapping[str, Mapping[str, float]]]:
+    """The results of one deployment at one site, and the worst figures of each row."""
     results = []
     causes: dict[CaseKey, list[Cause]] = {}
     for group in run.groups:

@@ -106,6 +106,7 @@ def _why(evidence: CaseEvidence) -> str:
 
 
 def _facts(evidence: CaseEvidence) -> dict[str, str]:
+    """The lines of a test case's output, by name; a value may be empty."""
     case = evidence.case
     return {
         "row": evidence.row,

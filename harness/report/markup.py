@@ -224,12 +224,12 @@ def verify_command(command: str, case: CaseEvidence) -> str:
     files and the faults.
     """
     words = _words(command)
-    files = [
-        word.removeprefix("--deployment=") for word in words if word.startswith("--deployment=")
-    ]
+    option = "--deployment="
+    files = [word.removeprefix(option) for word in words if word.startswith(option)]
     if not files:  # of a run that was killed: as it was given to harness verify
         files = [word for word in words if word.endswith(".toml")]
-    named = [file for file in files if Path(file).stem == case.deployment] or files or ["FILE"]
+    of_case = [file for file in files if Path(file).stem == case.deployment]
+    named = of_case or files or ["FILE"]
     again = [program(), "verify", *named, "--row", case.row]
     for axis, value in case.axes.items():
         if axis in _OPTIONS:
@@ -239,7 +239,8 @@ def verify_command(command: str, case: CaseEvidence) -> str:
     for word in words:
         if word.startswith(_KEPT) and word != "--timings=quick":
             again += word.split("=", 1)
-    return shlex.join([*again, *(word for word in _FLAGS if word in words)])
+    again += [word for word in _FLAGS if word in words]
+    return shlex.join(again)
 
 
 @cache

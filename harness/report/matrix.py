@@ -260,8 +260,13 @@ def tables(scope: Scope, results: Iterable[Result], most: int = MOST) -> tuple[T
 
 
 def _table(
-    deployment: str, site: str, rows: Mapping[str, RowScope], results: Sequence[Result], most: int
+    deployment: str,
+    site: str,
+    rows: Mapping[str, RowScope],
+    results: Sequence[Result],
+    most: int,
 ) -> Table:
+    """One deployment at one site: its columns, then a line for each row, also those without a case."""
     cases = [_Placed(case, verdict) for case, verdict in results]
     names, columns = _columns(cases, most)
     every = _names_of(_DIVISIONS[0], cases)
@@ -394,6 +399,7 @@ def legend() -> str:
 
 
 def _show(table: Table, console: Console) -> None:
+    """Print a table, and below it the rows that were not run."""
     console.print(Text(f"{table.heading}: {table.total}", "bold"))
     found = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     found.add_column("row", min_width=24, overflow="fold")

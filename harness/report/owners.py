@@ -59,6 +59,7 @@ def write(run: RunEvidence, name: str) -> tuple[Path, str]:
 
 
 def _write(run: RunEvidence, person: Person) -> Path:
+    """Write the page of one person; returns its path."""
     groups = [group for group in run.groups if group.said("owner") in person.owners]
     text = (
         environment()

@@ -129,6 +129,7 @@ def totals(cases: Iterable[Rejudged]) -> Totals:
 
 
 def _rejudged(directory: Path) -> Rejudged:
+    """Judge one attempt again, and compare with its record."""
     evidence = CaseEvidence.read(directory)
     again = _Again(evidence)
     findings = again.findings()
@@ -297,6 +298,7 @@ def _causes(plain: Iterable[PlainCause]) -> tuple[NamedCause, ...]:
 def _differences(
     recorded: Judgement, now: Judgement, before: Sequence[Finding], after: Sequence[Finding | None]
 ) -> Iterator[Difference]:
+    """What is judged otherwise: the verdict, findings in their order, the causes."""
     if recorded.verdict is not now.verdict:
         yield Difference("verdict", str(recorded.verdict), str(now.verdict))
     for old, new in zip_longest(before, after):

@@ -130,9 +130,10 @@ def _read(run: Path, planned: Sequence[PlainCase], end: RunEnd) -> _Read:
 
 def _making(run: Path, end: RunEnd, attempts: int) -> html.Making:
     results = end.allure_results
-    if results:
-        results.mkdir(parents=True, exist_ok=True)
-    return html.Making.of(run, end, attempts, partial(allure.write, results) if results else None)
+    if results is None:
+        return html.Making.of(run, end, attempts, None)
+    results.mkdir(parents=True, exist_ok=True)
+    return html.Making.of(run, end, attempts, partial(allure.write, results))
 
 
 def _complete(case: CaseEvidence) -> None:
@@ -146,11 +147,9 @@ def _disk(run: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = (
-            "the disk is full"
-            if error.errno in (errno.ENOSPC, errno.EDQUOT)
-            else error.strerror or error
-        )
+        what = error.strerror or str(error)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            what = "the disk is full"
         raise ResourceError(f"{run}: the reports cannot be written: {what}") from error
 
 
@@ -161,6 +160,7 @@ _Read = tuple[RunEvidence, html.Making, Mapping[str, html.CaseView]]
 def _finish(
     run: RunEvidence, making: html.Making, views: Mapping[str, html.CaseView]
 ) -> FinishedRun:
+    """Write every view; ``views`` are the cases whose parts of the page are made already."""
     summary = summarise(run)
     _on_all_cores(draw, [case for case in run.cases if not case.passed])
     causes = common.plain(judged(run.cases))
@@ -169,7 +169,8 @@ def _finish(
     summary.write(run.directory / SUMMARY)
     junit.write(run.directory / JUNIT, run)
     notes: list[str] = []
-    past = look_back(run, now := history.runs_of(run))
+    now = history.runs_of(run)
+    past = look_back(run, now)
     if past.unread:
         notes.append(f"the report shows no earlier runs: {past.unread}")
     if past.note:
@@ -203,6 +204,7 @@ def _allure(
         return None, [f"Allure's report could not be made: {error}"]
     if page is not None:
         return page, []
-    words = allure.command(run.directory, results)
-    by_hand = shlex.join(relative(Path(word)) if word.startswith("/") else word for word in words)
-    return None, [f"Allure's report, where Node.js is: {by_hand}"]
+    by_hand = []
+    for word in allure.command(run.directory, results):
+        by_hand.append(relative(Path(word)) if word.startswith("/") else word)
+    return None, [f"Allure's report, where Node.js is: {shlex.join(by_hand)}"]

@@ -126,9 +126,8 @@ class DeploymentScope:
     integration: str
     kind: Kind
     site: str
-    hash: (
-        str  #: SHA-256 of the deployment file's content, secrets, site and its own addresses apart
-    )
+    #: SHA-256 of the deployment file's content, secrets, site and its own addresses apart.
+    hash: str
     content: Mapping[str, Any]  #: that content, numbers masked unless it is simulated
     rows: tuple[RowScope, ...]
     unverified: tuple[Unverified, ...] = ()  #: what the file declares and no case of it exercises
@@ -171,9 +170,8 @@ class Scope:
         """
         if not any((one.name, one.site) == (deployment, site) for one in self.deployments):
             return ""
-        return digest(
-            [deployment, site, {name: self.options.get(name) for name in ("fault", "timings")}]
-        )
+        options = {name: self.options.get(name) for name in ("fault", "timings")}
+        return digest([deployment, site, options])
 
     def narrowed(self, planned: Collection[tuple[str, str]]) -> Scope:
         """With these cases alone, by site and id, as asked for: pytest leaves cases out by names,
@@ -182,16 +180,13 @@ class Scope:
         """
         if not planned:
             return self
-
-        def of(site: str, row: RowScope) -> RowScope:
-            return dataclasses.replace(
-                row, asked=tuple(case for case in row.asked if (site, case) in planned)
-            )
-
-        deployments = (
-            dataclasses.replace(d, rows=tuple(of(d.site, row) for row in d.rows))
-            for d in self.deployments
-        )
+        deployments = []
+        for one in self.deployments:
+            rows = []
+            for row in one.rows:
+                asked = tuple(case for case in row.asked if (one.site, case) in planned)
+                rows.append(dataclasses.replace(row, asked=asked))
+            deployments.append(dataclasses.replace(one, rows=tuple(rows)))
         return dataclasses.replace(self, deployments=tuple(deployments))
 
     def planned(self) -> Iterator[dict[str, Any]]:
@@ -232,14 +227,13 @@ def scope_of(
     """The scope of a run that is about to begin. ``every``: its rows by deployment; ``asked``: the
     cases of its selection.
     """
+    demanded = options.get("require") or ()
+    scopes = [_deployment(one, every[one.name], asked, demanded) for one in deployments]
     return Scope(
         began=began,
         options=options,
         command=command,
-        deployments=tuple(
-            _deployment(one, every[one.name], asked, options.get("require") or ())
-            for one in deployments
-        ),
+        deployments=tuple(scopes),
         required={case.id: case.required_findings for case in asked},
         versions=versions(),
     )
@@ -247,31 +241,38 @@ def scope_of(
 
 def left_out(scope: Scope) -> list[LeftOutDocument]:
     """Every row of which no case was asked for, and every number that one does not call now."""
-    return [
-        {"deployment": one.name, "row": row.row, "documented": row.documented, "why": why}
-        for one in each_once(scope.deployments)
-        for row in one.rows
-        for why in (row.not_now if row.asked else (row.why_not_asked,))
-    ]
+    found: list[LeftOutDocument] = []
+    for one in each_once(scope.deployments):
+        for row in one.rows:
+            for why in row.not_now if row.asked else (row.why_not_asked,):
+                entry: LeftOutDocument = {
+                    "deployment": one.name,
+                    "row": row.row,
+                    "documented": row.documented,
+                    "why": why,
+                }
+                found.append(entry)
+    return found
 
 
 def unverified_entries(scope: Scope) -> list[str]:
     """What the deployment files declare and no case exercises, a line for each reason."""
-    return [
-        f"{one.name}: {entry}" for one in each_once(scope.deployments) for entry in one.unverified
-    ]
+    lines: list[str] = []
+    for one in each_once(scope.deployments):
+        lines += [f"{one.name}: {entry}" for entry in one.unverified]
+    return lines
 
 
 def missing(scope: Scope) -> list[str]:
     """The rows that the deployment file, or ``--require``, wants to be run, and of which no case
     was asked for.
     """
-    rows = ((one.name, row) for one in each_once(scope.deployments) for row in one.rows)
-    return [
-        f"{name}: {row.row} ({row.why_not_asked})"
-        for name, row in rows
-        if row.demanded and not row.asked
-    ]
+    lines = []
+    for one in each_once(scope.deployments):
+        for row in one.rows:
+            if row.demanded and not row.asked:
+                lines.append(f"{one.name}: {row.row} ({row.why_not_asked})")
+    return lines
 
 
 def each_once(deployments: Iterable[DeploymentScope]) -> list[DeploymentScope]:
@@ -343,6 +344,9 @@ def _deployment(
     asked: Sequence[Case],
     required: Collection[str],
 ) -> DeploymentScope:
+    """The scope of one deployment, masked unless it is simulated. ``required``: rows that
+    ``--require`` names.
+    """
     # without defaults, so that a new version of the harness does not make another deployment of it
     content = content_of(deployment)
     integration = integrations.find(deployment.integration)
@@ -356,21 +360,21 @@ def _deployment(
     rows = []
     for row in integration.rows:
         cases = [case.id for case in matrix.cases_of(plans[row.id])]
-        rows.append(
-            RowScope(
-                row=row.id,
-                title=row.title,
-                proves=row.proves,
-                source=row.source,
-                link=integration.link(row),
-                documented=row.documented,
-                cases=tuple(cases),
-                asked=tuple(case for case in cases if case in wanted),
-                reason=plans[row.id].reason,
-                not_now=tuple(not_now.get(row.id, [])),
-                demanded=row.id in demanded or (row.documented and matrix.DOCUMENTED in demanded),
-            )
+        by_group = row.documented and matrix.DOCUMENTED in demanded
+        row_scope = RowScope(
+            row=row.id,
+            title=row.title,
+            proves=row.proves,
+            source=row.source,
+            link=integration.link(row),
+            documented=row.documented,
+            cases=tuple(cases),
+            asked=tuple(case for case in cases if case in wanted),
+            reason=plans[row.id].reason,
+            not_now=tuple(not_now.get(row.id, [])),
+            demanded=by_group or row.id in demanded,
         )
+        rows.append(row_scope)
     found = DeploymentScope(
         name=deployment.name,
         integration=deployment.integration,
@@ -393,20 +397,22 @@ def _masked(scope: DeploymentScope) -> DeploymentScope:
     """As the evidence of its cases is: names and reasons are the customer's words, and may hold
     numbers.
     """
-    rows = (
-        dataclasses.replace(
-            row, reason=_masked_reason(row.reason), not_now=tuple(map(mask_text, row.not_now))
-        )
-        for row in scope.rows
-    )
-    name, site = shown_name(scope.name), shown_name(scope.site)
-    unverified = tuple(
-        Unverified(name, tuple(map(mask_text, one.entries)), mask_text(one.why))
-        for one in scope.unverified
-    )
-    content = mask_plain(scope.content)
+    rows = []
+    for row in scope.rows:
+        not_now = tuple(map(mask_text, row.not_now))
+        rows.append(dataclasses.replace(row, reason=_masked_reason(row.reason), not_now=not_now))
+    name = shown_name(scope.name)
+    unverified = []
+    for one in scope.unverified:
+        entries = tuple(map(mask_text, one.entries))
+        unverified.append(Unverified(name, entries, mask_text(one.why)))
     return dataclasses.replace(
-        scope, name=name, site=site, content=content, rows=tuple(rows), unverified=unverified
+        scope,
+        name=name,
+        site=shown_name(scope.site),
+        content=mask_plain(scope.content),
+        rows=tuple(rows),
+        unverified=tuple(unverified),
     )
 
 
@@ -414,11 +420,11 @@ def content_of(deployment: Deployment) -> dict[str, Any]:
     """What the deployment's file says, without secrets, and without where the harness itself
     stands: sites have one file.
     """
-    content: dict[str, Any] = _without_secrets(
-        deployment.model_dump(mode="python", by_alias=True, exclude_defaults=True)
-    )
+    plain = deployment.model_dump(mode="python", by_alias=True, exclude_defaults=True)
+    content: dict[str, Any] = _without_secrets(plain)
     content.pop("site", None)
-    accounts, phones = content.get("accounts", {}), content.get("phones", {})
+    accounts = content.get("accounts", {})
+    phones = content.get("phones", {})
     for table in (*accounts.values(), *phones.values(), content.get("stand_in", {})):
         for name in _OF_THE_SITE & table.keys():
             del table[name]
@@ -429,19 +435,23 @@ def content_of(deployment: Deployment) -> dict[str, Any]:
 
 def complete_content(deployment: Deployment) -> dict[str, Any]:
     """A filled-in deployment as JSON-ready data, without secrets: what a case's own evidence keeps."""
-    secret_free: dict[str, Any] = _without_secrets(
-        deployment.model_dump(
-            mode="python", by_alias=True, exclude_none=True, exclude_defaults=True
-        )
+    plain = deployment.model_dump(
+        mode="python",
+        by_alias=True,
+        exclude_none=True,
+        exclude_defaults=True,
     )
+    secret_free: dict[str, Any] = _without_secrets(plain)
     return secret_free
 
 
 def _without_secrets(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {
-            str(key): _without_secrets(item) for key, item in value.items() if not _is_secret(item)
-        }
+        kept = {}
+        for key, item in value.items():
+            if not _is_secret(item):
+                kept[str(key)] = _without_secrets(item)
+        return kept
     if isinstance(value, (list, tuple)):
         return [_without_secrets(item) for item in value]
     return value

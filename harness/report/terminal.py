@@ -112,7 +112,13 @@ def show(
     _closing_lines(summary, console)
 
 
-def _block(group: CauseGroup, run: Path, width: int, most: int, standing: str) -> list[Text]:
+def _block(
+    group: CauseGroup,
+    run: Path,
+    width: int,
+    most: int,
+    standing: str,
+) -> list[Text]:
     """A cause: its headline of ``most`` characters, what the history says of it, fix, owner, rows,
     and how to learn more.
     """
@@ -180,6 +186,7 @@ def _seen_in_part(summary: Summary, console: Console) -> None:
 
 
 def _closing_lines(summary: Summary, console: Console) -> None:
+    """What was not seen, not run or not planned; then the figures in a sentence."""
     _seen_in_part(summary, console)
     _left_out(summary, console)
     if missing := summary.missing:

@@ -303,6 +303,7 @@ def _is_heard_too(run: Path, recording: _Recording, found: Match) -> bool:
 
 
 def _recording(path: Path, most_s: float) -> _Recording:
+    """Read a sound file; one without a leg's mark is searched again for marks under others."""
     sound = read_sound(path, most_s)
     marks = _marks(sound)
     if not _has_leg(marks):
@@ -442,6 +443,7 @@ def _marks(sound: Sound, *, deep: bool = False) -> tuple[Stretch, ...]:
 
 
 def _every_file(given: Iterable[Path]) -> list[Path]:
+    """The files, and all files in the folders, each once. Hidden files in folders are left out."""
     found: list[Path] = []
     for path in given:
         if path.is_dir():
@@ -474,6 +476,7 @@ def _known_legs(
 def _legs_of_case(
     evidence: CaseEvidence, starts: Mapping[str, LegStarted], *, with_ssrcs: bool
 ) -> Iterator[KnownLeg]:
+    """The legs of a case that were started; ``with_ssrcs``: with the SSRCs of their RTP."""
     callers = {start.phone for start in starts.values() if start.direction == "outgoing"}
     # The records do not say of which of several callers they are. One caller's are of its
     # first call: a later leg followed a REFER, or is a probe after a failure.
@@ -560,6 +563,7 @@ def _sent(evidence: CaseEvidence, leg: str, mark: int) -> tuple[Times, ...]:
 
 
 def _heard(found: Match, recording: _Recording, made_at: Place) -> MarkInFile:
+    """The event of a mark that the recording has."""
     stretch = found.stretch
     return MarkInFile(
         at=stretch.began + found.offset,
