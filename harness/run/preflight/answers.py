@@ -34,7 +34,11 @@ _STATIC = {"0": "PCMU", "8": "PCMA", "9": "G722", "18": "G729", "3": "GSM"}
 
 
 async def asked(
-    look: Look, probing: Probing, place: Target, kind: str, domain: str
+    look: Look,
+    probing: Probing,
+    place: Target,
+    kind: str,
+    domain: str,
 ) -> list[ProbeResult]:
     """OPTIONS to a place; ``kind`` is ``account``, ``termination``, ``ai``, or ``for the ai``: what
     it alone calls.
@@ -61,7 +65,11 @@ async def asked(
 
 
 def lines(
-    look: Look, probing: Probing, place: Target, kind: str, outcome: RequestOutcome
+    look: Look,
+    probing: Probing,
+    place: Target,
+    kind: str,
+    outcome: RequestOutcome,
 ) -> list[ProbeResult]:
     """What an answer, or its absence, says."""
     found = [answer_line(look, kind, outcome)]
@@ -91,25 +99,18 @@ def answer_line(look: Look, kind: str, outcome: RequestOutcome) -> ProbeResult:
             source = outcome.local[0] if outcome.local else "this machine"
             fix = "Add this machine's public address to the allowed IPs there. (A firewall would have been silent.)"
             return look.failed(f"{said}: packets arrive, but {source} is not allowed", fix)
-        if outcome.code in (
-            482,
-            483,
-            503,
-        ):  # a loop, too many hops (RFC 3261 sections 21.4.20 and 21.4.21), no service
-            return look.warning(
-                said,
-                "Its routing there leads nowhere, or the server is overloaded: ask its operator.",
-            )
+        # a loop, too many hops (RFC 3261 sections 21.4.20 and 21.4.21), no service
+        if outcome.code in (482, 483, 503):
+            fix = "Its routing there leads nowhere, or the server is overloaded: ask its operator."
+            return look.warning(said, fix)
         if outcome.seconds > SLOW_S:
-            return look.warning(
-                f"{said}: slow", "Use a region nearer to this machine, or repair the network."
-            )
+            fix = "Use a region nearer to this machine, or repair the network."
+            return look.warning(f"{said}: slow", fix)
         return look.ok(said)
     fix = _WITHOUT_ANSWER.get(outcome.trouble or "", "Repair the network in between.")
     if caller and outcome.trouble not in ("unresolved", "bind"):
-        return look.warning(
-            f"from here: {outcome.detail}", f"Only the {caller} has to reach it. {fix}"
-        )
+        fix = f"Only the {caller} has to reach it. {fix}"
+        return look.warning(f"from here: {outcome.detail}", fix)
     return look.failed(outcome.detail, fix)
 
 
@@ -139,7 +140,7 @@ def by_registrar(probing: Probing, line: ProbeResult) -> ProbeResult:
         fix = "It should answer OPTIONS (RFC 3261 section 11)"
     elif line.subject in map(str, probing.forbidding & probing.admitting):
         # the address is allowed, and the request is not (RFC 3261 section 21.4.4)
-        said = line.detail.partition(":")[0]
+        said, _, _ = line.detail.partition(":")
         detail = f"{said}: packets arrive; it has accepted REGISTER from the same address, and forbids only OPTIONS"
         fix = "It should answer OPTIONS as it would a call (RFC 3261 section 11.2)"
     else:
@@ -162,42 +163,41 @@ def clock_line(probing: Probing, who: str, date: str | None) -> ProbeResult | No
     try:
         theirs = date_told(date)
     except (ValueError, OverflowError):
-        return look.warning(
-            f"it says {date!r}", "Its Date header cannot be read; nothing depends on it."
-        )
+        fix = "Its Date header cannot be read; nothing depends on it."
+        return look.warning(f"it says {date!r}", fix)
     skew = theirs - probing.wall_clock()
-    said = (
-        f"{abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
-        if abs(skew) >= 1
-        else "the same to the second"
-    )
+    said = "the same to the second"
+    if abs(skew) >= 1:
+        said = f"{abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
     if abs(skew) <= SKEW_WARNING_S:
         return look.ok(said)
     fix = (
         "Set the clock that is wrong by NTP, this machine's or the far end's: certificates, digest nonces and the search for a call's "
         "record depend on them."
     )
-    return (look.failed if abs(skew) > SKEW_FAILED_S else look.warning)(said, fix)
+    if abs(skew) > SKEW_FAILED_S:
+        return look.failed(said, fix)
+    return look.warning(said, fix)
 
 
 def codec_line(probing: Probing, place: Target, response: Response) -> ProbeResult:
     """The codecs that calls are made with among those offered, where the answer has SDP."""
-    look, wanted = Look(ProbeKind.CODECS, str(place), AUDIO), probing.deployment.axes.codecs
-    body = response.part("application/sdp") if response.content_type == "application/sdp" else None
+    look = Look(ProbeKind.CODECS, str(place), AUDIO)
+    wanted = probing.deployment.axes.codecs
+    body = None
+    if response.content_type == "application/sdp":
+        body = response.part("application/sdp")
     if body is None:
-        accept = response.get("Accept")
-        return look.ok(
-            f"not told (Accept: {accept})" if accept else "not told; the first call shows them"
-        )
+        if accept := response.get("Accept"):
+            return look.ok(f"not told (Accept: {accept})")
+        return look.ok("not told; the first call shows them")
     offered = _codecs_of(body.decode("utf-8", "replace"))
     missing = [codec.upper() for codec in wanted if codec.upper() not in offered]
     said = ", ".join(offered) or "none"
     if len(missing) == len(wanted):
         lacking = "G.711" if len(missing) > 1 else missing[0]
-        return look.failed(
-            f"{said}: no {lacking}",
-            f"Enable {' and '.join(missing)} there: Synthflow prefers G.711.",
-        )
+        fix = f"Enable {' and '.join(missing)} there: Synthflow prefers G.711."
+        return look.failed(f"{said}: no {lacking}", fix)
     if missing:
         fix = f"Enable {missing[0]}, or take it out of axes.codecs."
         return look.warning(f"{said}: no {missing[0]}", fix)

@@ -79,6 +79,7 @@ async def api_lines(look: Look, probing: Probing) -> list[ProbeResult]:
 
 
 def _answer(look: Look, answer: HttpResponse, took: float, fix_model: str) -> ProbeResult:
+    """What the status and the body of an answer say of token, address and assistant."""
     said, status = f"{answer.status} {answer.reason}, {took * 1000:.0f} ms", answer.status
     if status in _REFUSALS:
         words, fix = _REFUSALS[status]

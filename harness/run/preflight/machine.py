@@ -148,7 +148,11 @@ def secret_line(variable: str, where: str, value: str | None) -> ProbeResult:
 
 
 def certificate_line(
-    look: Look, where: str, pair: tuple[str, str] | None, hosts: Collection[str], at: float
+    look: Look,
+    where: str,
+    pair: tuple[str, str] | None,
+    hosts: Collection[str],
+    at: float,
 ) -> ProbeResult:
     """What harness phones show on TLS: a certificate with its own key that counts ``at`` that time,
     made out to ``hosts``.

@@ -241,6 +241,7 @@ async def _mapped(
     server: tuple[str, int],
     within: float,
 ) -> tuple[str, int] | None:
+    """The address that a STUN server sees; None without an answer ``within`` so many seconds."""
     request, transaction = stun_request()
     sent_at = -math.inf
     try:

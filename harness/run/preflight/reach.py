@@ -53,17 +53,16 @@ async def port_lines(look: Look, probing: Probing, place: Target, kind: str) -> 
         fix = f"Open {place} in the firewalls in between, or correct host, port and transport in the file."
         return [look.failed(error.detail, fix)]
     found = [look.ok(f"open, {took * 1000:.0f} ms")]
-    return (
-        [*found, *await certificate_lines(probing, place, kind)]
-        if place.transport == "tls"
-        else found
-    )
+    if place.transport == "tls":
+        found += await certificate_lines(probing, place, kind)
+    return found
 
 
 async def certificate_lines(probing: Probing, place: Target, kind: str) -> list[ProbeResult]:
     """Handshake and protocol, chain, name, expiry: a line each."""
+    context = _as_its_callers(unverified(place.own_pair), place)
     try:
-        async with Link(probing, place, _as_its_callers(unverified(place.own_pair), place)) as link:
+        async with Link(probing, place, context) as link:
             certificate = x509.load_der_x509_certificate(link.certificate or b"")
     except NoLinkError as error:
         return [await _no_handshake(probing, place, kind, error)]
@@ -93,7 +92,8 @@ async def _no_handshake(
     At TLS 1.3 a client is through before the server has looked at its certificate (RFC 8446 section
     2), so the connection has to last for a moment.
     """
-    look, version = Look(ProbeKind.TLS, str(place)), ""
+    look = Look(ProbeKind.TLS, str(place))
+    version = ""
     context = unverified(place.own_pair)
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     try:
@@ -103,10 +103,8 @@ async def _no_handshake(
     except NoLinkError:
         pass
     if kind in OTHERS:  # it may ask for a certificate that its callers have
-        said = (
-            f"one handshake of two: {error.detail}" if version else f"no handshake: {error.detail}"
-        )
-        return _from_here(look, kind, said)
+        how_many = "one handshake of two" if version else "no handshake"
+        return _from_here(look, kind, f"{how_many}: {error.detail}")
     if version:
         offered = "TLS 1.2 with ECDHE and AES-GCM"
         said = f"not with {offered}, which the softphones offer, but with {version}"
@@ -121,32 +119,35 @@ async def _no_handshake(
 async def _chain(
     probing: Probing, place: Target, kind: str, certificate: x509.Certificate
 ) -> ProbeResult:
-    context = _as_its_callers(
-        await verified(place.ca_file, place.own_pair, by_others=not place.by_phones), place
-    )
+    """Whether the place's callers trust its certificate, its dates apart."""
+    trusting = await verified(place.ca_file, place.own_pair, by_others=not place.by_phones)
+    context = _as_its_callers(trusting, place)
     context.verify_flags |= _NO_CHECK_TIME
-    look, issuer = Look(ProbeKind.CHAIN, str(place)), certificate.issuer.rfc4514_string()
+    look = Look(ProbeKind.CHAIN, str(place))
+    issuer = certificate.issuer.rfc4514_string()
     try:
         async with Link(probing, place, context):
             return look.ok(f"trusted, issuer {issuer}")
     except NoLinkError as error:
         whom = place.ca_file or "the system's list of authorities"
-        own = (
-            ": it is signed by itself"
-            if certificate.issuer == certificate.subject
-            else f", issuer {issuer}"
-        )
-        said = f"not trusted by {whom}{own}"
+        said = f"not trusted by {whom}"
+        if certificate.issuer == certificate.subject:
+            said += ": it is signed by itself"
+        else:
+            said += f", issuer {issuer}"
         if kind in OTHERS:
             fix = "Install a certificate of a public authority there, unless its callers are known to trust the present one."
             return _from_here(look, kind, said, fix)
         fix = "Install a certificate of a trusted authority there with its whole chain, or name the authority in ca_file."
-        fix += "" if error.trouble == "tls" else f" ({error.detail})"
+        if error.trouble != "tls":
+            fix += f" ({error.detail})"
         return look.failed(said, fix)
 
 
 def _name(place: Target, certificate: x509.Certificate) -> ProbeResult:
-    look, names = Look(ProbeKind.CERTIFICATE_NAME, str(place)), names_of(certificate)
+    """Whether the certificate is made out to the host that its callers call."""
+    look = Look(ProbeKind.CERTIFICATE_NAME, str(place))
+    names = names_of(certificate)
     if any(matches(place.host, candidate) for candidate in names):
         said = f"made out to {place.host}"
         if place.by_phones or alternative_names_of(certificate) is not None:
@@ -157,11 +158,11 @@ def _name(place: Target, certificate: x509.Certificate) -> ProbeResult:
     shown = ", ".join(names) or certificate.subject.rfc4514_string()
     said = f"made out to {shown}, not to {place.host}"
     fix = f"Use the host the certificate names, or have one made out to {place.host}"
-    if wide := next(
-        (candidate for candidate in names if is_wildcard_of(place.host, candidate)), None
-    ):
-        said = f"made out to {wide}: SIP takes no wildcard (RFC 5922 section 7.2)"
-        said += ", and the softphones refuse it" if place.by_phones else ""
+    wildcards = [name for name in names if is_wildcard_of(place.host, name)]
+    if wildcards:
+        said = f"made out to {wildcards[0]}: SIP takes no wildcard (RFC 5922 section 7.2)"
+        if place.by_phones:
+            said += ", and the softphones refuse it"
         fix = f"Have a certificate made out to {place.host}"
     if place.by_phones:
         return look.failed(said, f"{fix}.")
@@ -171,6 +172,7 @@ def _name(place: Target, certificate: x509.Certificate) -> ProbeResult:
 
 
 def _expiry(probing: Probing, place: Target, certificate: x509.Certificate) -> ProbeResult:
+    """Whether the certificate counts today, and for how long."""
     look = Look(ProbeKind.EXPIRY, str(place))
     now = datetime.datetime.fromtimestamp(probing.wall_clock(), datetime.UTC)
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc

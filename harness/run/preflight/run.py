@@ -149,6 +149,7 @@ def _without(deployment: Deployment, variables: set[str]) -> Deployment:
 
 
 async def _all(deployment: Deployment, settings: dict[str, Any]) -> list[ProbeResult]:
+    """Every line, in the order of the probes."""
     probing = Probing(deployment, **settings)
     # in this order: local ports are looked at before another probe uses one
     probes = [
@@ -196,6 +197,7 @@ def _apis(interfaces: Sequence[Deployment]) -> dict[Synthflow | None, str]:
 
 
 def _names(probing: Probing) -> Iterator[Probe]:
+    """The hosts' addresses, the domains' SIP services, and the trunks' allowlists."""
     for host, what in network.hosts(probing).items():
         row = REGISTRATION if what.endswith("termination") else ""
         yield Probe.of(Look(ProbeKind.DNS, host, row), network.host_line, probing, what)
@@ -273,6 +275,7 @@ def _of_the_platform(probing: Probing) -> Iterator[Target]:
 
 
 def _phones(probing: Probing) -> Iterator[Probe]:
+    """A registration of each phone that registers, and of each trunk that does so as the stand-in."""
     deployment = probing.deployment
     for name, phone in deployment.phones.items():
         account = deployment.accounts[phone.account]
@@ -291,6 +294,7 @@ def _phones(probing: Probing) -> Iterator[Probe]:
 
 
 def _machine(probing: Probing) -> Iterator[Probe]:
+    """What this machine must have: the library for speech, ports, addresses, certificates."""
     deployment, now = probing.deployment, probing.wall_clock()
     calls = deployment.limits.concurrent_calls
     yield Probe.of(Look(ProbeKind.SPEECH, row=AUDIO), machine.speech_lines)
@@ -397,6 +401,7 @@ def _worst_of(lines: Sequence[ProbeResult], why: str) -> tuple[Status | None, st
 def _needs_of_case(
     case: Case, deployment: Deployment, apis: Mapping[Synthflow | None, str]
 ) -> Iterator[_Need]:
+    """What a case needs of its trunk, of the AI's side, and of a campaign."""
     yield from _needs_of_phones(case, deployment)
     trunk = deployment.trunk(case.trunk)
     of = f"trunk {trunk.name}"
@@ -438,6 +443,7 @@ def _the_ai_calls(case: Case, deployment: Deployment) -> bool:
 
 
 def _needs_of_phones(case: Case, deployment: Deployment) -> Iterator[_Need]:
+    """The callers that must be registered, and the agents with whom its calls are to land."""
     calls = calls_of(case, deployment)
     callers = {call.who for call in calls if call.who in deployment.phones}
     if case.row.moment == "campaign":
