@@ -165,6 +165,9 @@ class Controller:
     # -- handing out
 
     def _hand_out(self) -> None:
+        """Give each shard that runs nowhere to a free site that may run it; give up on one whose
+        sites have all been gone for long.
+        """
         alive = self._alive()
         free = alive - {progress.site for progress in self._shards}
         for progress in self._shards:  # the longest first
@@ -203,6 +206,7 @@ class Controller:
         self._post(progress)
 
     def _post(self, progress: ShardProgress) -> None:
+        """Send a shard's task, or send it again: a site claims an attempt only once."""
         progress.sent_at = time.monotonic()
         plan, shard = self._plan, progress.shard
         task = {
@@ -231,6 +235,7 @@ class Controller:
     # -- how attempts end
 
     def _check(self, progress: ShardProgress) -> None:
+        """Look whether a shard's attempt has ended, was lost, or must be sent again."""
         known = self._state.shard(self._ref(progress))
         lease_s = self._plan.fleet.lease_s
         # while Redis is unreachable, leases and heartbeats expire and cannot be renewed
@@ -258,6 +263,9 @@ class Controller:
     def _ended(
         self, progress: ShardProgress, how: str, *, begun: bool = True, words: str = ""
     ) -> None:
+        """Take an ended attempt's evidence. The cases it left are handed out again, unless that is
+        hopeless.
+        """
         site, before = progress.site, len(progress.left)
         self._collect(progress, progress.attempt, site)
         progress.site = ""

@@ -86,9 +86,8 @@ class Fleet(_Model):
     verify: tuple[Verify, ...] = Field(min_length=1)
     trunks: tuple[SharedTrunk, ...] = ()
     shard_s: float = Field(120.0, gt=0)  #: a shard's time at one site, as measured
-    lease_s: float = Field(
-        15.0, ge=1
-    )  #: without a sign of life for so long a worker counts as lost
+    #: Without a sign of life for so long a worker counts as lost.
+    lease_s: float = Field(15.0, ge=1)
     patience_s: float = Field(300.0, ge=1)  #: how long cases wait for a site that may run them
 
     @model_validator(mode="after")
@@ -99,9 +98,8 @@ class Fleet(_Model):
         for one in self.verify:
             for name in one.sites:
                 if name not in names:
-                    raise ValueError(
-                        f"verify {one.file}: no site is called {name!r}; allowed: {', '.join(names)}"
-                    )
+                    unknown = f"no site is called {name!r}"
+                    raise ValueError(f"verify {one.file}: {unknown}; allowed: {', '.join(names)}")
         return self
 
     def site(self, name: str) -> Site:
@@ -184,8 +182,9 @@ def plan(
     with planning_for(moment):
         shards = _all_shards(fleet, files, durations, grants)
     began = time.time()
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(began))
     return FleetPlan(
-        run=time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(began)) + "-" + secrets.token_hex(3),
+        run=f"{stamp}-{secrets.token_hex(3)}",
         nonce=secrets.token_hex(8),
         began=began,
         as_of=moment.isoformat(),
@@ -199,6 +198,7 @@ def plan(
 def _all_shards(
     fleet: Fleet, files: Path, durations: Mapping[str, float], grants: Grants | None
 ) -> tuple[Shard, ...]:
+    """The shards of all deployments, the longest first, numbered from 1."""
     names: dict[str, str] = {}
     shards: list[Shard] = []
     for verify in fleet.verify:
@@ -209,7 +209,8 @@ def _all_shards(
             )
         cases = matrix.cases([deployment], Selection(rows=verify.rows))
         able = verify.sites or tuple(site.name for site in fleet.sites)
-        for sites in [(name,) for name in able] if verify.each else [able]:
+        places = [(name,) for name in able] if verify.each else [able]
+        for sites in places:
             shards += _shards(fleet, verify, deployment, cases, sites, durations)
     if mistakes := list(_unlimited(fleet, names)):
         raise MistakeError("\n".join(mistakes))
@@ -223,7 +224,8 @@ def _unlimited(fleet: Fleet, names: Collection[str]) -> Iterator[str]:
         if not any(map(trunk.carries, names)):
             said = ", ".join(f"{name!r}{nearest(name, names)}" for name in trunk.deployments)
             where = f"trunks.{number}.deployments ({trunk.name})"
-            yield f"{where}: {said or '[]'} is none of those that are verified; allowed: {', '.join(names)}, with * for any part"
+            allowed = f"allowed: {', '.join(names)}, with * for any part"
+            yield f"{where}: {said or '[]'} is none of those that are verified; {allowed}"
 
 
 def _shards(
@@ -236,16 +238,19 @@ def _shards(
 ) -> Iterator[Shard]:
     """Longest processing time first: the longest case goes to the shard with the least work so far."""
     seconds = {case.id: durations.get(case.id, case.row.seconds + _OVERHEAD_S) for case in cases}
+
+    def work(chosen: Iterable[Case]) -> float:
+        return sum(seconds[case.id] for case in chosen)
+
     at_once = min(fleet.site(site).workers for site in sites)
     wanted = math.ceil(sum(seconds.values()) / at_once / fleet.shard_s)
-    if (
-        deployment.kind == "simulated"
-    ):  # each site has a world of its own; a real deployment is one site's at a time
+    # each site has a world of its own; a real deployment is one site's at a time
+    if deployment.kind == "simulated":
         wanted = max(wanted, len(sites))
     count = min(len(cases), wanted)
     bins: list[list[Case]] = [[] for _ in range(count)]
     for case in sorted(cases, key=lambda case: -seconds[case.id]):
-        min(bins, key=lambda each: sum(seconds[one.id] for one in each)).append(case)
+        min(bins, key=work).append(case)
     digest = scope.digest(scope.content_of(deployment))
     for chosen in bins:
         yield Shard(
@@ -257,7 +262,7 @@ def _shards(
             cases=tuple(case.id for case in chosen),
             rows=tuple(sorted({case.row.id for case in chosen})),
             sites=sites,
-            seconds=round(sum(seconds[case.id] for case in chosen), 3),
+            seconds=round(work(chosen), 3),
         )
 
 

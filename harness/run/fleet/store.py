@@ -81,6 +81,7 @@ class Store:
         return self._ask(f"{place}: results cannot be read", partial(self._unpack, place, into))
 
     def _unpack(self, place: str, into: Path) -> list[str]:
+        """Unpack what an attempt has left; returns the names of damaged objects."""
         damaged = []
         self._files.invalidate_cache()
         names = self._files.ls(place, detail=False) if self._files.exists(place) else []

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -79,9 +80,8 @@ def run_shard(task: dict[str, Any], state: State, rules: SiteRules, scratch: Pat
         claimed_for = longest_call_s(deployment) + lease_s
         if not _claim(state, ref, claims, claimed_for, lease_s):
             return
-        code, words = _verify(
-            task, ref, state, rules, directory, lambda: state.take(claims, ref.token, claimed_for)
-        )
+        keep_claims = partial(state.take, claims, ref.token, claimed_for)
+        code, words = _verify(task, ref, state, rules, directory, keep_claims)
     if code is not None:
         state.end(ref, code, words)
         # An orderly end has hung up all calls. If a signal killed pytest, its softphones may still
@@ -111,16 +111,13 @@ def _read(task: dict[str, Any], rules: SiteRules) -> Deployment:
     and where the task wants what the site does not allow.
     """
     if (wanted := task.get("harness")) != RELEASE:
-        raise MistakeError(
-            f"this site has harness {RELEASE}, and the controller {wanted}; allowed: the same"
-        )
+        differ = f"this site has harness {RELEASE}, and the controller {wanted}"
+        raise MistakeError(f"{differ}; allowed: the same")
     if task["scenarios"] != rules.scenarios:
-        here, wanted = (
-            f"--scenarios {one}".strip() for one in (rules.scenarios, task["scenarios"])
-        )
-        raise MistakeError(
-            f"the run wants {wanted}, and this site has {here}; allowed: the same with fleet work"
-        )
+        here = f"--scenarios {rules.scenarios}".strip()
+        wanted = f"--scenarios {task['scenarios']}".strip()
+        differ = f"the run wants {wanted}, and this site has {here}"
+        raise MistakeError(f"{differ}; allowed: the same with fleet work")
     files = rules.files
     path = files / task["file"]
     if not path.resolve().is_relative_to(files.resolve()):
@@ -129,9 +126,8 @@ def _read(task: dict[str, Any], rules: SiteRules) -> Deployment:
     if deployment.kind != "simulated" and not rules.live:
         raise live_refusal(deployment.name, deployment.kind, " with fleet work at this site")
     if scope.digest(scope.content_of(deployment)) != task["hash"]:
-        raise MistakeError(
-            f"{path}: says something else than the controller's file of that name; allowed: the same"
-        )
+        differs = "says something else than the controller's file of that name"
+        raise MistakeError(f"{path}: {differs}; allowed: the same")
     return deployment
 
 
@@ -151,7 +147,11 @@ def _directory(task: dict[str, Any], scratch: Path) -> Iterator[Path]:
 
 
 def _claim(
-    state: State, ref: ShardRef, claims: Sequence[str], for_s: float, lease_s: float
+    state: State,
+    ref: ShardRef,
+    claims: Sequence[str],
+    for_s: float,
+    lease_s: float,
 ) -> bool:
     """Wait until all names are claimed; False when the shard was given to another meanwhile."""
     while state.take(claims, ref.token, for_s) is not None:
@@ -236,15 +236,13 @@ def _command(task: dict[str, Any], rules: SiteRules, directory: Path) -> list[st
         "cases": directory / _CASES,
         "reports": directory / "reports",
     }
-    return [
-        *command,
-        "--no-reports",
-        "--no-manual",
-        *(f"--{name}={value}" for name, value in named.items()),
-        *(f"--row={row}" for row in task["rows"]),
-        *(f"--grant={word}" for word in rules.grant),
-        *(["--live"] if task["live"] and rules.live else []),
-    ]
+    command += ["--no-reports", "--no-manual"]
+    command += [f"--{name}={value}" for name, value in named.items()]
+    command += [f"--row={row}" for row in task["rows"]]
+    command += [f"--grant={word}" for word in rules.grant]
+    if task["live"] and rules.live:
+        command.append("--live")
+    return command
 
 
 TASK = "harness.run_shard"
@@ -294,9 +292,8 @@ def work(site: str, rules: SiteRules, base: Path) -> None:
         base.mkdir(parents=True, exist_ok=True)
         own_directories.own_below(scratch)  # again before each shard
     except OSError as error:
-        raise MistakeError(
-            f"{scratch}: cannot be used: {error.strerror}; allowed: --scratch DIR"
-        ) from error
+        why = f"cannot be used: {error.strerror}; allowed: --scratch DIR"
+        raise MistakeError(f"{scratch}: {why}") from error
 
     @app.task(name=TASK)  # type: ignore[untyped-decorator]
     def take(task: dict[str, Any]) -> None:
@@ -310,8 +307,10 @@ def work(site: str, rules: SiteRules, base: Path) -> None:
         "loglevel": "WARNING",
         "hostname": f"{site}@%h",
     }
-    flags = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    app.worker_main(["worker", *(f"--{name}={value}" for name, value in options.items()), *flags])
+    arguments = ["worker"]
+    arguments += [f"--{name}={value}" for name, value in options.items()]
+    arguments += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    app.worker_main(arguments)
 
 
 def _send_heartbeats(site: str) -> None:

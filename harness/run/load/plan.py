@@ -44,7 +44,11 @@ class LoadPlan:
 
 
 def plan(
-    deployment: Deployment, calls: int, cps: float, hold_s: float, step: int | None = None
+    deployment: Deployment,
+    calls: int,
+    cps: float,
+    hold_s: float,
+    step: int | None = None,
 ) -> LoadPlan:
     """The planned load. Raises :class:`RefusedError` with a line for each limit of the deployment
     that it exceeds.
@@ -57,9 +61,11 @@ def plan(
 
 
 def _beyond(deployment: Deployment, plan: LoadPlan) -> Iterator[str]:
+    """A line for each limit of the deployment that the load exceeds."""
     limits, calls = deployment.limits, plan.calls
-    if calls > limits.concurrent_calls:
-        yield f"--calls {calls}: more at once than allowed: limits.concurrent_calls = {limits.concurrent_calls}"
+    at_once = limits.concurrent_calls
+    if calls > at_once:
+        yield f"--calls {calls}: more at once than allowed: limits.concurrent_calls = {at_once}"
     if plan.cps > limits.calls_per_second:
         yield f"--cps {plan.cps:g}: faster than allowed: limits.calls_per_second = {limits.calls_per_second:g}"
     if calls > limits.calls_per_run:
@@ -87,17 +93,17 @@ def cases(deployment: Deployment, trunks: Sequence[str], line: str | None) -> li
     """
     inbound = [case for case in matrix.cases([deployment]) if case.row.scenario == _SCENARIO]
     if not inbound:
+        why = _why_none(deployment)
         raise SelectionError(
-            f"{deployment.name}: {_why_none(deployment)}; allowed: a number that leads to the AI now"
+            f"{deployment.name}: {why}; allowed: a number that leads to the AI now"
         )
     found: dict[str, Case] = {}
     for case in inbound:
         found.setdefault(case.trunk, case)
     for trunk in trunks:
         if trunk not in found:
-            raise SelectionError(
-                f"--trunk {trunk}: no number that leads to the AI is on it; allowed: {', '.join(found)}"
-            )
+            none = "no number that leads to the AI is on it"
+            raise SelectionError(f"--trunk {trunk}: {none}; allowed: {', '.join(found)}")
     chosen = [found[trunk] for trunk in dict.fromkeys(trunks or [next(iter(found))])]
     if line is not None:
         chosen = [_at(deployment, case, line) for case in chosen]
@@ -110,36 +116,32 @@ def cases(deployment: Deployment, trunks: Sequence[str], line: str | None) -> li
 
 
 def _why_none(deployment: Deployment) -> str:
-    inbound = {
-        row.id
-        for row in integrations.find(deployment.integration).rows
-        if row.scenario == _SCENARIO
-    }
+    rows = integrations.find(deployment.integration).rows
+    inbound = {row.id for row in rows if row.scenario == _SCENARIO}
     return next(left.why for left in matrix.left_out(deployment) if left.row in inbound)
 
 
 def _at(deployment: Deployment, case: Case, line: str) -> Case:
-    fits = [
-        name
-        for name, entry in deployment.lines.items()
-        if entry.assistant and case.trunk in deployment.numbers_of_line(name)
-    ]
+    """The case with another number; raises :class:`SelectionError` where the line does not lead to
+    an assistant now.
+    """
+    with_assistant = [name for name, entry in deployment.lines.items() if entry.assistant]
+    fits = [name for name in with_assistant if case.trunk in deployment.numbers_of_line(name)]
     if line not in fits:
-        raise SelectionError(
-            f"--line {line}: leads to no assistant over trunk {case.trunk}; allowed: {', '.join(fits)}"
-        )
+        none = f"leads to no assistant over trunk {case.trunk}"
+        raise SelectionError(f"--line {line}: {none}; allowed: {', '.join(fits)}")
     if not deployment.is_open(line):
         hours = deployment.opening(line).hours_in_words
-        raise SelectionError(
-            f"--line {line}: is closed now (its hours: {hours}); allowed: a number that is open"
-        )
+        closed = f"is closed now (its hours: {hours})"
+        raise SelectionError(f"--line {line}: {closed}; allowed: a number that is open")
     return replace(case, line=line)
 
 
 def check_marks(calls: int, cases: Sequence[Case]) -> None:
     """Check that there is a mark for every leg. Raises :class:`SelectionError`."""
-    legs = calls * (2 if any(case.axes["ai"] == "stand-in" for case in cases) else 1)
+    legs = calls
+    if any(case.axes["ai"] == "stand-in" for case in cases):
+        legs *= 2  # the AI's end is a harness phone, too
     if legs > LEG_MARKS:
-        raise SelectionError(
-            f"--calls {calls}: they have {legs} legs here, and every leg needs a mark of its own; allowed: {LEG_MARKS} legs"
-        )
+        need = f"they have {legs} legs here, and every leg needs a mark of its own"
+        raise SelectionError(f"--calls {calls}: {need}; allowed: {LEG_MARKS} legs")

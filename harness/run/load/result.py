@@ -22,7 +22,10 @@ FORMAT: Final = 1
 
 def percentile(values: Sequence[float], share: float) -> float | None:
     """By nearest rank, so always a measured value; None without values."""
-    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)] if values else None
+    if not values:
+        return None
+    rank = math.ceil(share * len(values))  # from 1
+    return sorted(values)[max(0, rank - 1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,18 +125,17 @@ class LoadResult:
     interrupted: bool
     wall_s: float  #: without the start of a simulated world
     notes: list[str] = field(default_factory=list)
-    exit_code: int = field(
-        init=False, default=0
-    )  #: 0 only when every call asked for was placed, verified and ended
-    calls_held: int = field(
-        init=False, default=0
-    )  #: the most calls that were up and verified at once at the end of a step
+    #: 0 only when every call asked for was placed, verified and ended.
+    exit_code: int = field(init=False, default=0)
+    #: The most calls that were up and verified at once at the end of a step.
+    calls_held: int = field(init=False, default=0)
     first_failing_step: int | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.exit_code = exit_code([self.verdict])
         self.calls_held = max((step.held for step in self.steps), default=0)
-        self.first_failing_step = first.step if (first := self.first_failing) else None
+        first = self.first_failing
+        self.first_failing_step = first.step if first else None
 
     @property
     def first_failing(self) -> StepResult | None:
@@ -143,10 +145,10 @@ class LoadResult:
         first = next((step for step in self.steps if step.verdict is not Verdict.PASSED), None)
         if first is None or not self.interrupted or first is not self.steps[-1]:
             return first
+        if first.verdict is not Verdict.BROKEN:
+            return first
         failed = [call for call in self.calls if call.failed_in == first.step]
-        is_stopped = first.verdict is Verdict.BROKEN and all(
-            call.message == INTERRUPTED for call in failed
-        )
+        is_stopped = all(call.message == INTERRUPTED for call in failed)
         return None if is_stopped else first
 
     def write(self, run: Path) -> None:
@@ -162,11 +164,16 @@ PICTURE = "load.svg"
 
 def svg(result: LoadResult) -> str:
     """Calls up above, setup times below, on one time axis in seconds."""
-    changes, course, up = _changes(result.calls), [], 0
-    for at, change in changes:
+    course, up = [], 0
+    ends = 1.0
+    for at, change in _changes(result.calls):
         course.append((at, up, up + change))
         up += change
-    ends = max([at for at, _ in changes] + [call.invited_s or 0.0 for call in result.calls] + [1.0])
+        ends = max(ends, at)
+    most_ms = 10.0
+    for call in result.calls:
+        ends = max(ends, call.invited_s or 0.0)
+        most_ms = max(most_ms, call.setup_ms or 0.0)
     every = _round_up(ends / 8)
     return render(
         "load.svg.j2",
@@ -175,7 +182,7 @@ def svg(result: LoadResult) -> str:
         ends=ends,
         ticks=[index * every for index in range(int(ends / every) + 1)],
         course=course,
-        most_ms=_round_up(max([call.setup_ms or 0.0 for call in result.calls] + [10.0])),
+        most_ms=_round_up(most_ms),
     )
 
 

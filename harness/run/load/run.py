@@ -103,6 +103,9 @@ class Steps:
             call.interrupted(len(self.reached))
 
     def _ramp_up(self, executor: ThreadPoolExecutor) -> None:
+        """Place the calls step by step, and hold them after the last step. A step in which a call
+        fails is the last.
+        """
         began, placed = time.monotonic(), 0
         for number, level in enumerate(self.plan.levels, 1):
             self.reached.append(level)
@@ -246,6 +249,7 @@ def _fault(world: Listener, name: str, since: float) -> WorldLostError | None:
 
 
 def _notes(lanes: Sequence[Lane], plan: LoadPlan, steps_found: Sequence[StepResult]) -> list[str]:
+    """What may explain the figures: what calls waited for, and limits that were exceeded."""
     notes = []
     for lane in lanes:
         notes += lane.notes
@@ -297,6 +301,7 @@ def _lane(lane: Lane) -> LaneResult:
 
 
 def _step(number: int, level: int, calls: Sequence[CallResult]) -> StepResult:
+    """The figures of a step: of the calls begun in it, and of all that were up at its end."""
     new = [call for call in calls if call.step == number]
     so_far = [call for call in calls if call.step <= number]
     failed = [call for call in so_far if call.failed_in == number]
