@@ -250,7 +250,14 @@ class _Attempt:
                 self._recorder.close(verdict, message)
         return code
 
-    def _place(self, phone: Phone, uri: str, seconds: float, press: str, prompts: list[str]) -> int:
+    def _place(
+        self,
+        phone: Phone,
+        uri: str,
+        seconds: float,
+        press: str,
+        prompts: list[str],
+    ) -> int:
         if phone.config.registrar:
             state = phone.register(within=_PATIENCE_S)
             self._show_events()
@@ -299,6 +306,7 @@ class _Attempt:
                 self._show(self._events.get_nowait())
 
     def _show(self, event: Event) -> None:
+        """Print what an event says, and nothing for most."""
         match event:
             case LegStarted():
                 self._say(f"{event.leg} {event.direction} {event.remote_uri}")
@@ -393,6 +401,7 @@ def load(
 
 
 def _step_ended(console: SafeConsole, number: int, calls: Sequence[LoadCall]) -> None:
+    """Say how many calls are up, and why the first of the others failed."""
     bad = [call for call in calls if call.failed_in is not None]
     said = f"step {number}: {len(calls) - len(bad)} of {len(calls)} calls up and verified"
     if bad:
@@ -405,6 +414,7 @@ def _step_ended(console: SafeConsole, number: int, calls: Sequence[LoadCall]) ->
 
 
 def _show_load(console: SafeConsole, found: LoadResult, run: Path) -> None:
+    """Print the figures of each step, the notes, the verdict and the files."""
     table = Table(title=f"load of {found.deployment}")
     for heading in ("step", "calls", "placed", "verified", "held", "calls/s"):
         table.add_column(heading, justify="right")

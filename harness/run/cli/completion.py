@@ -41,8 +41,9 @@ def deployment_files(incomplete: str) -> list[str]:
 
 def example_names(incomplete: str) -> list[str]:
     """The examples and templates."""
-    templates = (path.name for path in resources.TEMPLATES.iterdir() if path.is_dir())
-    return _begun(incomplete, [*resources.examples(), *sorted(templates)])
+    directories = [path for path in resources.TEMPLATES.iterdir() if path.is_dir()]
+    templates = sorted(path.name for path in directories)
+    return _begun(incomplete, [*resources.examples(), *templates])
 
 
 def integration_names(incomplete: str) -> list[str]:
@@ -52,7 +53,10 @@ def integration_names(incomplete: str) -> list[str]:
 
 def row_ids(incomplete: str) -> list[str]:
     """The rows of all integrations."""
-    return _begun(incomplete, sorted(row.id for one in integrations.loadable() for row in one.rows))
+    ids = []
+    for one in integrations.loadable():
+        ids += [row.id for row in one.rows]
+    return _begun(incomplete, sorted(ids))
 
 
 def fault_names(incomplete: str) -> list[str]:
@@ -72,9 +76,11 @@ def case_ids(ctx: typer.Context, incomplete: str) -> list[str]:
     """The cases of the run that the command line names first."""
     # behind an option that still has no value, no argument is parsed
     given = [ctx.params.get("result"), *(ctx.params.get("runs") or ctx.args)]
-    run = next((Path(str(one)) for one in given if one), None)
+    run = next(filter(None, given), None)
+    if run is None:
+        return []
     try:
-        planned = read_planned(run)[0] if run is not None else []
+        planned, _ = read_planned(Path(str(run)))
     except (HarnessError, OSError):
         return []
     return _begun(incomplete, (case["id"] for case in planned))

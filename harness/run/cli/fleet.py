@@ -182,6 +182,7 @@ def _resuming(directory: Path, files: Path, reports: Path, live: bool) -> str:
 def _show_result(
     console: SafeConsole, finished: FinishedRun, record: Record, ledger: Sequence[Mapping[str, Any]]
 ) -> None:
+    """Print the run's result, then what the fleet did twice or not at all."""
     from harness.run.fleet import result
 
     show(finished.summary, finished.groups, console, run=finished.directory, past=finished.past)

@@ -121,23 +121,22 @@ def init(
         elif question and name in before:
             answers[name] = before[name]
         elif question and sys.stdin.isatty():
-            answers[name] = _ask(
-                question, check, default, partial(_keep, kept, answers, [*missing, name])
-            )
+            keep = partial(_keep, kept, answers, [*missing, name])
+            answers[name] = _ask(question, check, default, keep)
             if answers[name] == _OPEN:
                 missing.append(name)
                 answers[name] = f"{OPEN_ANSWER}{name}"
         elif default is None:
-            mistakes.append(
-                f"{option}: is missing; allowed: a value, or a terminal to ask at ({question})"
-            )
+            allowed = f"a value, or a terminal to ask at ({question})"
+            mistakes.append(f"{option}: is missing; allowed: {allowed}")
     if mistakes:
         raise MistakeError("\n".join(mistakes))
     if missing:
         _keep(kept, answers, missing)
         _save(file, f"# open: {', '.join(missing)}\n{written(answers)}")
         typer.echo(
-            f"{file} is written, with {OPEN_ANSWER}… where an answer is open. To go on: {program()} init {file}"
+            f"{file} is written, with {OPEN_ANSWER}… where an answer is open."
+            f" To go on: {program()} init {file}"
         )
         return
     _write(file, answers)
@@ -147,12 +146,10 @@ def init(
 def _with_options(command: Callable[..., None]) -> inspect.Signature:
     """The command's signature with an option for each question, from which typer makes them."""
     file, force, _ = inspect.signature(command, eval_str=True).parameters.values()
-    asked = [
-        force.replace(
-            name=name, default=None, annotation=Annotated[kind | None, typer.Option(help=text)]
-        )
-        for name, (kind, text) in _OPTIONS.items()
-    ]
+    asked = []
+    for name, (kind, text) in _OPTIONS.items():
+        annotation: Any = Annotated[kind | None, typer.Option(help=text)]
+        asked.append(force.replace(name=name, default=None, annotation=annotation))
     return inspect.Signature([file, *asked, force])
 
 
@@ -198,13 +195,12 @@ def _questions(
         yield *_choice("authentication", "Authentication of the trunk?"), None
     if is_live:
         yield *_choice("synthflow_region", "Synthflow's hosts?"), "global"
-    whose = "Synthflow's host" if is_live else "This machine's public address"
-    yield (
-        "synthflow_host",
-        f"{whose}, as the trunk has it",
-        _host,
-        f"sip.{_part(answers)}synthflow.ai" if is_live else None,
-    )
+    if is_live:
+        asked, host = "Synthflow's host", f"sip.{_part(answers)}synthflow.ai"
+        yield "synthflow_host", f"{asked}, as the trunk has it", _host, host
+    else:
+        asked = "This machine's public address, as the trunk has it"
+        yield "synthflow_host", asked, _host, None
     yield "line", "The number a caller dials", number, None
     asked = "The assistant's number, or its SIP user"
     yield "assistant", asked, _number_or_user(number), None
@@ -217,12 +213,8 @@ def _questions(
     yield "caller_host", "Where that phone registers: host or address", _host, None
     yield "caller_domain", "The SIP domain of the phone that calls", _host, answers["caller_host"]
     user = _user(number)
-    yield (
-        "agent_user",
-        "The agent phone's user name at the platform, or its telephone number",
-        user,
-        None,
-    )
+    asked = "The agent phone's user name at the platform, or its telephone number"
+    yield "agent_user", asked, user, None
     second = "A second agent phone of the same group, likewise (empty: none)"
     yield "second_agent", second, lambda text: user(text) if text else "", ""
     if is_live:
@@ -251,6 +243,7 @@ def _part(answers: Mapping[str, str]) -> str:
 
 
 def _ask(question: str, check: Check, default: str | None, keep: Callable[[], None]) -> str:
+    """Ask until the answer is valid, or open; ``keep`` keeps the answers so far when Ctrl-C ends it."""
     while True:
         try:
             answer = typer.prompt(question, default=default)
@@ -267,6 +260,7 @@ def _ask(question: str, check: Check, default: str | None, keep: Callable[[], No
 
 
 def _write(file: Path, answers: Mapping[str, str]) -> None:
+    """Write the file, if it loads, and say what to do next."""
     # Its PEM files are checked already, and are not beside the copy that is tried.
     deployment = _check(file, written({**answers, "certificate": ""}))
     _save(file, written(answers))
@@ -292,12 +286,16 @@ def _planned(deployment: Deployment) -> Iterator[str]:
     yield f"calls:    {total.calls} in {total.cases} cases"
     yield f"minutes:  {total.minutes} at most"
     yield f"cost:     {total.cost or 0:.2f} at most, by the file's cost_per_minute"
-    lacking = list(
-        dict.fromkeys(left.row for left in plan.left_out if left.documented and left.line is None)
-    )
-    rows = f"{', '.join(lacking[:3])}{f' and {len(lacking) - 3} more' if len(lacking) > 3 else ''}"
-    lacks = f"not of the whole guide, since this file lacks what these rows need: {rows}; --plan says what that is"
-    yield f"sign-off: {lacks if lacking else 'a green run covers the whole guide'}"
+    whole_rows = [left for left in plan.left_out if left.line is None]
+    lacking = list(dict.fromkeys(left.row for left in whole_rows if left.documented))
+    if not lacking:
+        yield "sign-off: a green run covers the whole guide"
+        return
+    rows = ", ".join(lacking[:3])
+    if len(lacking) > 3:
+        rows += f" and {len(lacking) - 3} more"
+    lacks = f"not of the whole guide, since this file lacks what these rows need: {rows}"
+    yield f"sign-off: {lacks}; --plan says what that is"
 
 
 def written(answers: Mapping[str, str]) -> str:
@@ -308,13 +306,16 @@ def written(answers: Mapping[str, str]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    port = TLS_PORT if answers["transport"] == "tls" else PLAIN_PORT
+    port, sip_port = PLAIN_PORT, 5060
+    if answers["transport"] == "tls":
+        port, sip_port = TLS_PORT, 5061
     name = re.sub(r"[^a-z0-9]+", "-", answers["platform_domain"].lower()).strip("-")
-    host, sip_port = answers["platform_host"], 5061 if answers["transport"] == "tls" else 5060
-    prompt = next(
-        (prompt for prompt, countries in _SPOKEN.items() if answers["region"] in countries.split()),
-        _ENGLISH,
-    )
+    host = answers["platform_host"]
+    prompt = _ENGLISH
+    for spoken, countries in _SPOKEN.items():
+        if answers["region"] in countries.split():
+            prompt = spoken
+            break
     agents = [("agent", answers["agent_user"], "HARNESS_AGENT_PASSWORD")]
     if answers["second_agent"]:
         agents.append(('"second agent"', answers["second_agent"], "HARNESS_SECOND_AGENT_PASSWORD"))
@@ -357,9 +358,8 @@ def _choice(name: str, question: str) -> tuple[str, str, Check]:
 
     def check(text: str) -> str:
         if text.lower() not in values:
-            raise ValueError(
-                f"{text!r} is not valid{nearest(text, values)}; allowed: {', '.join(values)}"
-            )
+            wrong = f"{text!r} is not valid{nearest(text, values)}"
+            raise ValueError(f"{wrong}; allowed: {', '.join(values)}")
         return text.lower()
 
     return name, f"{question} [{'/'.join(values)}]", check
@@ -381,13 +381,11 @@ def _e164(region: str) -> Check:
         try:
             parsed = phonenumbers.parse(text, region)
         except phonenumbers.NumberParseException:
-            raise ValueError(
-                f"{text!r} is not a telephone number; allowed: e.g. +12065550100"
-            ) from None
+            wrong = f"{text!r} is not a telephone number"
+            raise ValueError(f"{wrong}; allowed: e.g. +12065550100") from None
         if parsed.extension:  # without it another person would be called
-            raise ValueError(
-                f"{text!r} has an extension; allowed: a number without one, e.g. +12065550100"
-            )
+            wrong = f"{text!r} has an extension"
+            raise ValueError(f"{wrong}; allowed: a number without one, e.g. +12065550100")
         if not phonenumbers.is_possible_number(parsed):
             raise ValueError(f"{text!r} has too few or too many digits; allowed: e.g. +12065550100")
         meant = readings(text, region)
@@ -427,7 +425,13 @@ def _user(number: Check) -> Check:
 def _number_or_user(number: Check) -> Check:
     """Up to six digits are an extension."""
     user = _user(number)
-    return lambda text: user(text) if re.search(r"[A-Za-z_]|^[0-9]{1,6}$", text) else number(text)
+
+    def check(text: str) -> str:
+        if re.search(r"[A-Za-z_]|^[0-9]{1,6}$", text):
+            return user(text)
+        return number(text)
+
+    return check
 
 
 def _zone_of(number: str) -> str:
@@ -436,7 +440,9 @@ def _zone_of(number: str) -> str:
         zones = time_zones_for_number(phonenumbers.parse(number))
     except phonenumbers.NumberParseException:  # still open
         return ""
-    return zones[0] if len(zones) == 1 and "/" in zones[0] and zones[0] != "Etc/Unknown" else ""
+    if len(zones) != 1 or zones[0] == "Etc/Unknown":
+        return ""
+    return zones[0] if "/" in zones[0] else ""
 
 
 def _pem(directory: Path, key: str) -> Check:

@@ -63,9 +63,8 @@ class ListenDocument(TypedDict):
     mixed_marks: list[Heard] | None  # None without --deep
     quality: Figures
     channel: NotRequired[str]  # left or right, in `channels`
-    channels: NotRequired[
-        list[ListenDocument]
-    ]  # of a stereo file, which the rest describes as both together
+    # of a stereo file, which the rest describes as both together
+    channels: NotRequired[list[ListenDocument]]
 
 
 def listen(
@@ -87,21 +86,21 @@ def listen(
     silence.
     """
     if picture is not None and picture.suffix.lower() != ".svg":
-        raise MistakeError(
-            f"--picture {picture}: the spectrogram is drawn as SVG; allowed: FILE.svg"
-        )
+        only = "the spectrogram is drawn as SVG; allowed: FILE.svg"
+        raise MistakeError(f"--picture {picture}: {only}")
     sound = read_sound(path, max_hours * 3600)
     report = _report(sound, sound.mixed, deep)
     if len(sound.channels) > 1:
-        report["channels"] = [
-            {**_report(sound, samples, deep), "channel": sound.channel_name(number)}
-            for number, samples in enumerate(sound.channels)
-        ]
+        report["channels"] = []
+        for number, samples in enumerate(sound.channels):
+            of_channel = _report(sound, samples, deep)
+            of_channel["channel"] = sound.channel_name(number)
+            report["channels"].append(of_channel)
     if picture is not None:
         with writing(picture):
-            whole_file.write(
-                picture, spectrogram_svg(sound.mixed, SAMPLE_RATE, classify(sound.mixed), path.name)
-            )
+            spans = classify(sound.mixed)
+            svg = spectrogram_svg(sound.mixed, SAMPLE_RATE, spans, path.name)
+            whole_file.write(picture, svg)
     if as_json:
         echo_json(report)
     else:
@@ -110,29 +109,30 @@ def listen(
 
 
 def _report(sound: Sound, audio: NDArray[np.int16], deep: bool) -> ListenDocument:
+    """What one channel, or all mixed, holds."""
     heard = [fact for fact in marks_heard(audio) if isinstance(fact, Heard)]
     return {
         "file": sound.name,
         "rate": sound.file_rate,
         "seconds": sound.seconds,
         "spans": [_span(span, heard) for span in classify(audio)],
-        "prompts": [
-            PromptFound(match.name, match.began, match.ended, match.score, prompt_text(match.name))
-            for match in find_prompts(audio, prompt_names())
-        ],
+        "prompts": [_prompt(match) for match in find_prompts(audio, prompt_names())],
         "mixed_marks": marks_in(audio) if deep else None,
         "quality": figures(audio, heard),
     }
 
 
+def _prompt(match: Matched) -> PromptFound:
+    text = prompt_text(match.name)
+    return PromptFound(match.name, match.began, match.ended, match.score, text)
+
+
 def _span(span: Span, heard: list[Heard]) -> SpanDocument:
     """The span; a mark's has the median level and match of its detections."""
     found = cast("SpanDocument", asdict(span))
-    facts = [
-        fact
-        for fact in heard
-        if span.kind == "mark" and span.began <= fact.decided <= span.ended + 0.3
-    ]
+    if span.kind != "mark":
+        return found
+    facts = [fact for fact in heard if span.began <= fact.decided <= span.ended + 0.3]
     if facts:
         found["level_dbov"] = float(np.median([fact.level_dbov for fact in facts]))
         found["match"] = float(np.median([fact.quality for fact in facts]))
@@ -140,6 +140,7 @@ def _span(span: Span, heard: list[Heard]) -> SpanDocument:
 
 
 def _show(report: ListenDocument) -> None:
+    """Print a channel as a table, and its quality in a line."""
     console = SafeConsole()
     if "channel" in report:
         console.print(f"{report['channel']} channel:")
@@ -172,6 +173,7 @@ def _detail(span: SpanDocument) -> str:
 
 
 def _quality_line(quality: dict[str, Any]) -> str:
+    """The figures that were measured, and those of faults only where there are some."""
     parts = [
         f"level {quality['active_dbov']:.0f} dBov active",
         f"peak {quality['peak_dbov']:.0f} dBov",

@@ -84,9 +84,12 @@ def faults(
 
 def _fault(fault: FaultDocument) -> str:
     only = fault["integrations"]
-    notes = [f"{only[0]} only"] if len(only) == 1 else []
-    notes += [] if fault["per_line"] else ["not @LINE"]
-    return fault["shows"] + (f" ({', '.join(notes)})" if notes else "")
+    notes = []
+    if len(only) == 1:
+        notes.append(f"{only[0]} only")
+    if not fault["per_line"]:
+        notes.append("not @LINE")
+    return f"{fault['shows']} ({', '.join(notes)})" if notes else fault["shows"]
 
 
 def _list(heading: str, entries: Iterable[tuple[str, str]]) -> None:
@@ -136,9 +139,9 @@ def examples(
 def _known() -> Iterator[tuple[str, Path]]:
     """Deployment files by name, and a directory for each kind of template."""
     yield from resources.examples().items()
-    yield from (
-        (path.name, path) for path in sorted(resources.TEMPLATES.iterdir()) if path.is_dir()
-    )
+    for path in sorted(resources.TEMPLATES.iterdir()):
+        if path.is_dir():
+            yield path.name, path
 
 
 def _about(path: Path) -> str:
@@ -146,9 +149,8 @@ def _about(path: Path) -> str:
     if path.is_dir():
         return "templates: " + ", ".join(str(file.relative_to(path)) for file in _files(path))
     lines = user_files.read_text(path, user_files.SETTINGS).splitlines()
-    comment = " ".join(
-        line.lstrip("# ") for line in takewhile(lambda line: line.startswith("#"), lines)
-    )
+    first_lines = takewhile(lambda line: line.startswith("#"), lines)
+    comment = " ".join(line.lstrip("# ") for line in first_lines)
     return re.split(r"(?<=[.:]) ", comment)[0].rstrip(".:")
 
 
@@ -159,8 +161,10 @@ def _files(directory: Path) -> list[Path]:
 def _copies(path: Path, directory: Path) -> Iterator[tuple[Path, Path]]:
     """(source, target) for each file: a deployment with its numbers, or a template's files."""
     if path.is_dir():
-        yield from ((file, directory / path.name / file.relative_to(path)) for file in _files(path))
+        for file in _files(path):
+            yield file, directory / path.name / file.relative_to(path)
         return
     yield path, directory / path.name
-    if isinstance(numbers := read(path).get("numbers_csv"), str):
+    numbers = read(path).get("numbers_csv")
+    if isinstance(numbers, str):
         yield path.with_name(numbers), directory / numbers

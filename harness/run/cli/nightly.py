@@ -152,7 +152,8 @@ def _served(files: Sequence[Path], grants: Grants) -> str:
     mistake in one of them, before the night.
     """
     loaded = [load(file, secrets=False, grants=grants) for file in files]
-    return next((one.nightly.base_url for one in loaded if one.nightly.base_url), "")
+    addresses = filter(None, (one.nightly.base_url for one in loaded))
+    return next(addresses, "")
 
 
 def _split(verify: str) -> list[str]:
@@ -165,24 +166,29 @@ def _split(verify: str) -> list[str]:
 
 
 def _say(finished: night.FinishedNight) -> None:
+    """Print what has changed, and where the page is."""
     for difference in finished.differences:
         _show(f"{difference.deployment}: since the last good night, {difference.old}", difference)
     for note in finished.notes:
         typer.echo(note)
     typer.echo(f"nights         {finished.page}")
-    nothing = (
-        f"nothing since {finished.news.since}" if finished.news.since else "this is the first night"
-    )
-    typer.echo(f"changed        {finished.alert.title if finished.alert else nothing}")
-    for line in finished.alert.body.splitlines() if finished.alert else ():
-        typer.echo(f"  {line}" if line else "")
+    if finished.alert is not None:
+        typer.echo(f"changed        {finished.alert.title}")
+        for line in finished.alert.body.splitlines():
+            typer.echo(f"  {line}" if line else "")
+    elif finished.news.since:
+        typer.echo(f"changed        nothing since {finished.news.since}")
+    else:
+        typer.echo("changed        this is the first night")
 
 
 def _measure(finished: night.FinishedNight, file: Path | None, push: str) -> None:
     """Write the figures to the file and push them, if asked for."""
     if not file and not push:
         return
-    flakes = [one for runs in finished.histories for one in rates(runs)]
+    flakes = []
+    for runs in finished.histories:
+        flakes += rates(runs)
     registry = metrics.registry_of(finished.night, finished.runs, flakes)
     if file:
         metrics.write(file, registry)
@@ -206,14 +212,19 @@ def acknowledge(
 
     Verdicts, exit codes of runs and the sign-off stay as they are.
     """
-    runs = history.read(reports / history.FILE, most=night.LOOK_BACK)
-    known = {one.id for run in runs for result in run.results for one in result.causes}
+    known: set[str] = set()
+    for run in history.read(reports / history.FILE, most=night.LOOK_BACK):
+        for result in run.results:
+            known.update(one.id for one in result.causes)
     if cause not in known:
-        raise MistakeError(
-            f"{cause}: no run in {reports} has this cause{instead(cause, known, 'harness compare')}"
-        )
+        meant = instead(cause, known, "harness compare")
+        raise MistakeError(f"{cause}: no run in {reports} has this cause{meant}")
     entry = acknowledged.Acknowledgement(
-        cause=cause, deployment=deployment, ticket=ticket, owner=owner, until=until.date()
+        cause=cause,
+        deployment=deployment,
+        ticket=ticket,
+        owner=owner,
+        until=until.date(),
     )
     typer.echo(f"{acknowledged.add(reports, entry)}: {cause}: {entry}")
 
@@ -240,11 +251,13 @@ def compare_runs(
     """
     if as_json and as_markdown:
         raise MistakeError("--json and --markdown: two forms of one page; allowed: one of them")
-    before, after = [
-        runs_of(RunEvidence.read(directory)) for directory in (ended_run(old), ended_run(new))
-    ]
+    directories = ended_run(old), ended_run(new)
+    before, after = (runs_of(RunEvidence.read(directory)) for directory in directories)
     kept = new.resolve().parent / history.FILE
-    past = [one for run in after for one in history.before(kept, run)[0]]
+    past = []
+    for run in after:
+        earlier, _ = history.before(kept, run)
+        past += earlier
     differences = compare(before, after, past, acknowledged.today(kept.parent))
     if as_json:
         echo_json(differences)
@@ -271,8 +284,6 @@ def _show(heading: str, difference: Difference) -> None:
     found = list(lines(difference))
     console.print(Text(heading if found else f"{heading}: no difference"))
     for what, case, why in found:
-        console.print(
-            Text.assemble(
-                "  ", (what, _STYLES.get(what, "yellow")), f": {case}", f" ({why})" if why else ""
-            )
-        )
+        style = _STYLES.get(what, "yellow")
+        said = f"{case} ({why})" if why else case
+        console.print(Text.assemble("  ", (what, style), f": {said}"))

@@ -51,7 +51,8 @@ class _Pages(SimpleHTTPRequestHandler):
         return super().send_head()
 
     def _file(self) -> str | None:
-        secret, _, rest = self.path.partition("?")[0].lstrip("/").partition("/")
+        path, _, _ = self.path.partition("?")
+        secret, _, rest = path.lstrip("/").partition("/")
         if not secrets.compare_digest(secret.encode(), self._secret.encode()):
             return None
         with contextlib.suppress(ValueError):  # a zero octet
@@ -110,18 +111,14 @@ def open_run(
     places["nights"] = reports / page.FILE
     base = reports if places["nights"].is_file() else directory
     secret = secrets.token_urlsafe(16)
-    with (
-        Scratch() as scratch,
-        _Server(("127.0.0.1", 0), partial(_Pages, secret, directory=str(base))) as server,
-    ):
+    pages = partial(_Pages, secret, directory=str(base))
+    with Scratch() as scratch, _Server(("127.0.0.1", 0), pages) as server:
         root = f"http://127.0.0.1:{server.server_port}/{secret}/"
-        addresses = {
-            name: root + quote(str(place.relative_to(base)))
-            for name, place in places.items()
-            if place.is_file()
-        }
-        for name, address in addresses.items():
-            typer.echo(f"{name:<10}{address}")
+        addresses = {}
+        for name, place in places.items():
+            if place.is_file():
+                addresses[name] = root + quote(str(place.relative_to(base)))
+                typer.echo(f"{name:<10}{addresses[name]}")
         typer.echo("Ctrl-C ends it.")
         with contextlib.suppress(KeyboardInterrupt):
             if not no_browser:

@@ -102,16 +102,17 @@ def report(
         "--complete": complete,
         "--csv": csv,
     }
+    given = [name for name, value in others.items() if value]
     if rejudge:
-        more = [name for name, value in (others | {"--matrix": show_matrix}).items() if value]
-        raise typer.Exit(_rejudge(runs[0], more, as_json=as_json))
+        if show_matrix:
+            given.append("--matrix")
+        raise typer.Exit(_rejudge(runs[0], given, as_json=as_json))
     if as_json:
         raise MistakeError("--json: only with --rejudge")
     if show_matrix:
-        if given := [name for name, value in others.items() if value]:
-            raise MistakeError(
-                f"--matrix: cannot be combined with {', '.join(given)}. Print the matrix of one run."
-            )
+        if given:
+            wrong = f"cannot be combined with {', '.join(given)}"
+            raise MistakeError(f"--matrix: {wrong}. Print the matrix of one run.")
         raise typer.Exit(_print_matrix(runs[0], form))
     if owner:
         path, note = owners.write(RunEvidence.read(ended_run(runs[0])), owner)
@@ -123,12 +124,13 @@ def report(
         raise MistakeError(f"--as {form}: only with --matrix")
     one = len({path.resolve() for path in runs}) == 1
     if one and into is not None:
-        raise MistakeError(
-            f"--into {into}: a single run is made again where it is; allowed: with several runs"
-        )
+        where = "a single run is made again where it is; allowed: with several runs"
+        raise MistakeError(f"--into {into}: {where}")
     for run in runs:
         require_whole(run, is_merged=not one, complete=complete)
-    run = runs[0].resolve() if one else merge(runs, into or runs[0].resolve().parent)
+    run = runs[0].resolve()
+    if not one:
+        run = merge(runs, into or run.parent)
     bundled = [bundle.zipped(run, zip_case)] if zip_case else []  # first: there may be no such case
     raise typer.Exit(make_again(run, bundled, is_new=not one, complete=complete, csv=csv))
 
@@ -148,7 +150,9 @@ def make_again(
     page = _sign_off(finished.evidence, is_new=is_new)
     stopped = STOPPED in finished.summary.interrupted.split("; ")
     code = INTERRUPTED if stopped else finished.summary.exit_code
-    asked_for = [*bundled, *([bundle.table(run)] if csv else [])]
+    asked_for = list(bundled)
+    if csv:
+        asked_for.append(bundle.table(run))
     if bundled:
         _print_paths(asked_for)
         typer.echo("telephone numbers and digest answers in it are masked", err=True)
@@ -162,8 +166,10 @@ def make_again(
     )
     made = [finished.report, page, finished.junit, finished.allure_report]
     _print_paths([*filter(None, made), *asked_for])
-    for note in (*finished.notes, *([] if page else [f"no sign-off: {_no_manifest(run)}"])):
+    for note in finished.notes:
         typer.echo(note)
+    if page is None:
+        typer.echo(f"no sign-off: {_no_manifest(run)}")
     return code
 
 
@@ -179,11 +185,9 @@ def _sign_off(evidence: RunEvidence, *, is_new: bool) -> Path | None:
         return signoff.seal(evidence)
     if not (run / manifest.FILE).exists():
         return None
-    return (
-        run / document.HTML
-        if (run / attest.FILE).exists()
-        else signoff.make(run, sealed=evidence).html
-    )
+    if (run / attest.FILE).exists():
+        return run / document.HTML
+    return signoff.make(run, sealed=evidence).html
 
 
 def _no_manifest(run: Path) -> str:
@@ -194,13 +198,15 @@ def _print_matrix(run: Path, form: Form) -> int:
     """Print the matrix; the exit code is the run's."""
     evidence = RunEvidence.read(ended_run(run))
     if form == "svg":
-        title = f"The matrix of {evidence.name}"
-        typer.echo(matrix.svg(matrix.of_run(evidence), title), nl=False)
+        tables = matrix.of_run(evidence)
+        typer.echo(matrix.svg(tables, f"The matrix of {evidence.name}"), nl=False)
     elif form == "markdown":
-        typer.echo(matrix.markdown(matrix.of_run(evidence, matrix.MOST_NARROW)), nl=False)
+        tables = matrix.of_run(evidence, matrix.MOST_NARROW)
+        typer.echo(matrix.markdown(tables), nl=False)
     else:
         console = SafeConsole()
-        matrix.show(matrix.of_run(evidence, matrix.terminal_columns(console.width)), console)
+        tables = matrix.of_run(evidence, matrix.terminal_columns(console.width))
+        matrix.show(tables, console)
     return summarise(evidence).exit_code
 
 
@@ -209,9 +215,8 @@ def _rejudge(run: Path, more: Sequence[str], *, as_json: bool) -> int:
     something else.
     """
     if more:
-        raise MistakeError(
-            f"--rejudge: cannot be combined with {', '.join(more)}. Judge one run at a time."
-        )
+        wrong = f"cannot be combined with {', '.join(more)}"
+        raise MistakeError(f"--rejudge: {wrong}. Judge one run at a time.")
     from harness.report import rejudge
 
     cases = rejudge.rejudge(ended_run(run))
@@ -223,11 +228,9 @@ def _rejudge(run: Path, more: Sequence[str], *, as_json: bool) -> int:
         for case in cases:
             for said in (*case.differences, *case.notes):
                 echo(f"{case.directory}: {said}")
-        of_record = "".join(
-            f", {count} taken from the record ({why})"
-            for why, count in found.from_the_record.items()
-        )
-        findings = f"{found.made_again} findings made again{of_record}"
+        findings = f"{found.made_again} findings made again"
+        for why, count in found.from_the_record.items():
+            findings += f", {count} taken from the record ({why})"
         typer.echo(f"{found.cases} cases judged again, {found.differing} differ; {findings}")
     return FAILED if found.differing else PASSED
 
@@ -242,15 +245,13 @@ def require_whole(run: Path, *, is_merged: bool = False, complete: bool = False)
     require_files(run.resolve())
     require_ended(run)
     has_manifest = (run / manifest.FILE).exists()
-    is_signed_off = (run / document.HTML).exists() or (
-        run / attest.FILE
-    ).exists()  # both are made after the manifest
+    # both are made after the manifest
+    is_signed_off = (run / document.HTML).exists() or (run / attest.FILE).exists()
     if not has_manifest and (is_signed_off or (is_merged and read_end(run))):
         raise MistakeError(f"{_no_manifest(run)}; allowed: a whole run")
     if has_manifest and (differing := manifest.differences(run.resolve())):
-        raise MistakeError(
-            f"{run}: the evidence is not as the run left it: {'; '.join(differing[:3])}"
-        )
+        shown = "; ".join(differing[:3])
+        raise MistakeError(f"{run}: the evidence is not as the run left it: {shown}")
     if is_merged and not (run / scope.FILE).exists():
         raise MistakeError(
             f"{run / scope.FILE}: is missing, so the selection of the run is unknown; allowed: whole runs, to be merged"

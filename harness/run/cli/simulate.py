@@ -110,6 +110,7 @@ def _write(
 
 
 def _describe(console: Console, world: Deployment, title: str) -> None:
+    """Print who can call what in a tenant, and with which credentials."""
     console.rule(title)
     phones = plain_table("phone", "account", "server", "transport", "user name", "password")
     for name, phone in world.phones.items():

@@ -166,9 +166,8 @@ def verify(
 ) -> None:
     """Run the matrix against deployments, in parallel, and judge every call."""
     if workers != "auto" and not workers.isdecimal():
-        raise SelectionError(
-            f"-n {workers}: not a number of workers; allowed: auto, 0 (all in this process), 1, 2 …"
-        )
+        allowed = "allowed: auto, 0 (all in this process), 1, 2 …"
+        raise SelectionError(f"-n {workers}: not a number of workers; {allowed}")
     given = {**context.params, "files": files or _example()}
     arguments = [*_of_pytest(Path(SCENARIOS)), "--cases-only"]
     for name, value in given.items():
@@ -176,10 +175,10 @@ def verify(
         for each in value if isinstance(value, list | tuple) else [value]:
             if each is True:
                 arguments.append(option)
+            elif each and option.startswith("--"):
+                arguments.append(f"{option}={each}")
             elif each:
-                arguments += (
-                    [f"{option}={each}"] if option.startswith("--") else [option, str(each)]
-                )
+                arguments += [option, str(each)]
     raise typer.Exit(_run(arguments, forks_workers=workers != "0" and not plan, plan=plan))
 
 
@@ -189,12 +188,9 @@ def _run(arguments: list[str], *, forks_workers: bool, plan: bool) -> int:
     with worker_fork_server(worlds) if forks_workers else contextlib.nullcontext() as forks:
         code = pytest.main(arguments, [plugin for plugin in (forks, worlds, watch) if plugin])
     if code == pytest.ExitCode.OK and not plan and not watch.is_verification:
-        given = os.environ.get("PYTEST_ADDOPTS")
-        why = (
-            f"PYTEST_ADDOPTS={given!r} only shows something; unset it"
-            if given
-            else "pytest ran no case"
-        )
+        why = "pytest ran no case"
+        if given := os.environ.get("PYTEST_ADDOPTS"):
+            why = f"PYTEST_ADDOPTS={given!r} only shows something; unset it"
         raise SelectionError(f"no call was placed: {why}, or use --plan")
     return _CODES.get(pytest.ExitCode(code), BROKEN)
 
@@ -229,7 +225,9 @@ def _of_pytest(own: Path) -> list[str]:
         raise BrokenError(
             f"{resources.SCENARIOS}: the scenarios are missing; allowed: a complete checkout, or the wheel"
         )
-    whole = own.resolve()
-    directories = [resources.SCENARIOS] if whole != resources.SCENARIOS else []
-    directories += [own] if own.is_dir() else []
+    directories = []
+    if own.resolve() != resources.SCENARIOS:
+        directories.append(resources.SCENARIOS)
+    if own.is_dir():
+        directories.append(own)
     return collection_arguments(directories)

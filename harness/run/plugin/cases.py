@@ -97,18 +97,22 @@ class Attempt:
 
     def repeat_after(self, conclusion: Conclusion) -> str:
         """The same, were the case to end so now."""
-        events = self.recorder.events if self.recorder is not None else ()
+        is_broken = conclusion.verdict is Verdict.BROKEN
         applies = {
             "guessed": self.guessed or self.is_guess(),
             "starved": self.outcome.is_starved,
             # by a fault of pjsip's, as a rule, which comes once
-            "phone lost": conclusion.verdict is Verdict.BROKEN
-            and any(isinstance(event, PhoneLost) for event in events),
+            "phone lost": is_broken and self._has_lost_phone(),
             "failed": conclusion.may_be_retried,
         }
-        return next(
-            (why for why, found in applies.items() if found and self.left.get(why, 0) > 0), ""
-        )
+        for why, found in applies.items():
+            if found and self.left.get(why, 0) > 0:
+                return why
+        return ""
+
+    def _has_lost_phone(self) -> bool:
+        events = self.recorder.events if self.recorder is not None else ()
+        return any(isinstance(event, PhoneLost) for event in events)
 
     @property
     def next(self) -> Attempt:
@@ -253,7 +257,10 @@ def leave_out_cases() -> None:
 def leave_out() -> None:
     """The test that runs now is a case. Call this before its first fixture."""
     listener = _allure_listener()
-    if listener is not None and (result := listener.allure_logger.get_test(None)) is not None:
+    if listener is None:
+        return
+    result = listener.allure_logger.get_test(None)
+    if result is not None:
         listener.allure_logger.cases.add(result.uuid)
 
 
@@ -275,7 +282,8 @@ def pytest_runtest_protocol(
     """
     run, case = run_of(item.config), case_of(item)
     attempt = item.stash.get(_UNDERWAY, None)
-    if run is None or case is None or (attempt is not None and attempt.number > 1):
+    is_repeat = attempt is not None and attempt.number > 1
+    if run is None or case is None or is_repeat:
         return (yield)
     try:
         return (yield from _attempts(item, nextitem, run, case))
@@ -323,9 +331,8 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     attempt, run = item.stash.get(_UNDERWAY, None), run_of(item.config)
     if attempt is None or run is None:
         return (yield)
-    asked = attempt.leased.wait_until_asked(
-        attempt.case
-    )  # waiting is outside of the case's time limits
+    # waiting is outside of the case's time limits
+    asked = attempt.leased.wait_until_asked(attempt.case)
     plain = {
         **run.plain(attempt.case),
         **names(attempt.replica),
@@ -374,6 +381,10 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
         attempt.close()
 
 
+#: Errors whose message says it all; of any other the traceback is shown.
+_EXPLAINED = (ExpectationError, DidNotPassError, MistakeError, pytest.FixtureLookupError)
+
+
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -389,23 +400,22 @@ def pytest_runtest_makereport(
             if text := getattr(report, f"cap{name}"):
                 attempt.recorder.attach(name, text, "text/plain")
     if call.excinfo is not None:
-        attempt.raised(error := call.excinfo.value)
-        said = with_place(attempt.outcome.conclusion.message, error)
-        is_known = isinstance(
-            error, ExpectationError | DidNotPassError | MistakeError | pytest.FixtureLookupError
-        )
-        report.longrepr = (
-            said if is_known else f"{attempt.outcome.conclusion.message}\n\n{report.longreprtext}"
-        )
-        if (
-            report.outcome == "skipped"
-        ):  # a cell that means nothing is left out of the matrix, never skipped
-            report.outcome, report.longrepr = "failed", f"skipped: {call.excinfo.value}"
+        error = call.excinfo.value
+        attempt.raised(error)
+        message = attempt.outcome.conclusion.message
+        if isinstance(error, _EXPLAINED):
+            report.longrepr = with_place(message, error)
+        else:
+            report.longrepr = f"{message}\n\n{report.longreprtext}"
+        # a cell that means nothing is left out of the matrix, never skipped
+        if report.outcome == "skipped":
+            report.outcome, report.longrepr = "failed", f"skipped: {error}"
     if report.failed and attempt.repeat_after(attempt.outcome.conclusion):
         # Not the case has failed, but an attempt at it: -x, --maxfail and --stepwise go on.
         report.outcome, attempt.is_rerun = _RERUN, True
     if call.when == "teardown":
         conclusion = attempt.amend()
+        words = filter(None, (attempt.diagnosis.headline, conclusion.message))
         if attempt.is_rerun and not attempt.repeat and conclusion.verdict is not Verdict.PASSED:
             report.outcome = "failed"  # no other attempt follows after all
         report.user_properties += [
@@ -414,7 +424,7 @@ def pytest_runtest_makereport(
             ("verdict", str(conclusion.verdict)),
             ("attempt", str(attempt.number)),
             ("tried again", "yes" if attempt.repeat else ""),
-            ("message", "\n".join(filter(None, (attempt.diagnosis.headline, conclusion.message)))),
+            ("message", "\n".join(words)),
         ]
         if attempt.recorder is not None:
             directory = attempt.recorder.directory.name
@@ -434,10 +444,10 @@ def _mask(report: pytest.TestReport) -> None:
     if report.longrepr is not None:
         report.longrepr = mask_text(report.longreprtext)
     report.sections = [(title, mask_text(text)) for title, text in report.sections]
-    report.user_properties = [
-        (name, mask_text(str(value)) if name == "message" else value)
-        for name, value in report.user_properties
-    ]
+    properties: list[tuple[str, object]] = []
+    for name, value in report.user_properties:
+        properties.append((name, mask_text(str(value)) if name == "message" else value))
+    report.user_properties = properties
 
 
 @pytest.hookimpl(wrapper=True)

@@ -106,6 +106,7 @@ def _callers(case: Case, deployment: Deployment, at_once: int) -> AnyOf:
 
 
 def _exclusive(case: Case, deployment: Deployment) -> Iterator[str]:
+    """What no other case may use at the same time."""
     for agent in landing_agents(case, deployment):
         yield f"calls to {phone_key(deployment, agent)}"
     for name in landing_groups(case, deployment):
@@ -127,6 +128,7 @@ def _exclusive(case: Case, deployment: Deployment) -> Iterator[str]:
 
 
 def _shared(case: Case, deployment: Deployment) -> Iterator[str]:
+    """What cases of the same deployment may use together."""
     yield f"all of {deployment.name}"
     for group in deployment.groups.values():
         for agent in group.agents:
@@ -141,6 +143,7 @@ def _place(case: Case, deployment: Deployment) -> str:
 
 
 def _tokens(case: Case, deployment: Deployment, placed: int, at_once: int) -> Iterator[AnyOf]:
+    """How many calls it takes of those that the trunk, the stand-in and the limits allow."""
     limits, trunk = deployment.limits, deployment.trunk(case.trunk)
     carried = at_once
     if case.row.moment in ("campaign", "transfer"):
@@ -271,8 +274,14 @@ def _narrowed(deployment: Deployment, callers: list[str]) -> Deployment:
 
 
 def _concurrent_cases(
-    run: Run, case: Case, deployment: Deployment, mine: set[str], *, alone: bool
+    run: Run,
+    case: Case,
+    deployment: Deployment,
+    mine: set[str],
+    *,
+    alone: bool,
 ) -> ConcurrentCases:
+    """What the case knows of the cases beside it: ``mine`` are its callers."""
     numbers = {name: phone.number for name, phone in deployment.phones.items() if phone.number}
     neither = set(mine)
     for group in deployment.groups.values():
@@ -330,6 +339,9 @@ class LeaseTable:
     def _try(
         self, needs: Needs, deployment: Deployment, *, alone: bool
     ) -> tuple[ExitStack, list[str]] | None:
+        """Take everything, or nothing; returns what was taken with the callers' names, None while
+        something is in use.
+        """
         with ExitStack() as stack, lease([self._file("mutex")]):
             if not alone and not self._is_free(f"wish of {deployment.name}"):
                 return None

@@ -139,7 +139,8 @@ def preflight(config: pytest.Config) -> str:
     """The mode of the preflight: ``stop`` by default, ``tell`` with ``--fault``, whose world is
     wrong on purpose.
     """
-    return str(config.getoption("preflight") or ("tell" if config.getoption("fault") else "stop"))
+    default = "tell" if config.getoption("fault") else "stop"
+    return str(config.getoption("preflight") or default)
 
 
 def live_is_allowed(asked: bool) -> bool:
@@ -159,11 +160,10 @@ def check_live(config: pytest.Config, chosen: tuple[Deployment, ...]) -> None:
     """Raises :class:`RefusedError` for a real platform without ``--live``."""
     if live_is_allowed(config.getoption("live")):
         return
+    instead = ", or --plan to see the calls first"
     for deployment in chosen:
         if deployment.kind != "simulated":
-            raise live_refusal(
-                deployment.name, deployment.kind, ", or --plan to see the calls first"
-            )
+            raise live_refusal(deployment.name, deployment.kind, instead)
 
 
 def selection(config: pytest.Config) -> Selection:
@@ -180,16 +180,14 @@ def selection(config: pytest.Config) -> Selection:
 
 
 def _listed(file: Path | None) -> tuple[str, ...]:
+    """The ids in a file of ``--cases``, one a line."""
     if file is None:
         return ()
     try:
-        ids = tuple(
-            filter(
-                None, map(str.strip, user_files.read_text(file, user_files.NUMBERS).splitlines())
-            )
-        )
+        lines = user_files.read_text(file, user_files.NUMBERS).splitlines()
     except (OSError, ValueError) as error:
         raise SelectionError(f"--cases {file}: cannot be read: {error}") from None
+    ids = tuple(filter(None, map(str.strip, lines)))
     if not ids:
         raise SelectionError(f"--cases {file}: is empty; allowed: an id of a case in each line")
     return ids
@@ -218,14 +216,13 @@ def timings(config: pytest.Config) -> TimingsName:
 
 def check_required(config: pytest.Config, chosen: tuple[Deployment, ...]) -> None:
     """Raise :class:`SelectionError` for a row that none of the deployments has."""
-    known = {
-        row.id for deployment in chosen for row in integrations.find(deployment.integration).rows
-    }
+    known = {DOCUMENTED}
+    for deployment in chosen:
+        known.update(row.id for row in integrations.find(deployment.integration).rows)
     for row in config.getoption("require"):
-        if row not in known and row != DOCUMENTED:
-            raise SelectionError(
-                f"--require {row}: no row of these deployments; allowed: {DOCUMENTED}, a row's id"
-            )
+        if row not in known:
+            unknown = f"no row of these deployments; allowed: {DOCUMENTED}, a row's id"
+            raise SelectionError(f"--require {row}: {unknown}")
 
 
 def only_looks(config: pytest.Config) -> bool:
@@ -261,6 +258,7 @@ _MOST_OPERATORS: Final = 250
 
 
 def _check_keyword(expression: str) -> None:
+    """Raise :class:`SelectionError` for an expression that pytest cannot read."""
     problem = ""
     if len(re.findall(r"\(|\b(?:and|or|not)\b", expression)) > _MOST_OPERATORS:
         problem = f"more than {_MOST_OPERATORS} operators and brackets"
@@ -285,11 +283,9 @@ def ignored(config: pytest.Config, chosen: tuple[Deployment, ...]) -> list[str]:
     """A line for each option that does not apply to one of the deployments."""
     if config.getoption("timings") is None:
         return []
-    return [
-        f"--timings is ignored for {deployment.name}: it runs with the [timings] of its file, as its platform does"
-        for deployment in chosen
-        if deployment.kind != "simulated"
-    ]
+    real = [deployment.name for deployment in chosen if deployment.kind != "simulated"]
+    why = "it runs with the [timings] of its file, as its platform does"
+    return [f"--timings is ignored for {name}: {why}" for name in real]
 
 
 def reports(config: pytest.Config) -> Path:
@@ -308,7 +304,12 @@ def grants(config: pytest.Config) -> Grants:
 
 
 def deployments(
-    paths: list[Path], grants: Grants, *, secrets: bool, commands: bool = False, site: str = ""
+    paths: list[Path],
+    grants: Grants,
+    *,
+    secrets: bool,
+    commands: bool = False,
+    site: str = "",
 ) -> tuple[Deployment, ...]:
     """Read all deployment files. ``secrets``: False if no call will be placed. ``commands``:
     whether their commands will be run. ``site``: the site of the deployments, if given.
@@ -327,12 +328,11 @@ def deployments(
             mistakes.append(str(error))
             continue
         if deployment.name in found:
-            mistakes.append(
-                f"{path}: name: {deployment.name!r} is another file's too; allowed: a name of its own for each"
-            )
-        found[deployment.name] = (
-            deployment.model_copy(update={"site": site}) if site else deployment
-        )
+            twice = f"{deployment.name!r} is another file's too"
+            mistakes.append(f"{path}: name: {twice}; allowed: a name of its own for each")
+        if site:
+            deployment = deployment.model_copy(update={"site": site})
+        found[deployment.name] = deployment
     if mistakes:
         raise DeploymentError("\n".join(mistakes))
     return tuple(found.values())

@@ -319,6 +319,7 @@ def _start(
     simulated: list[tuple[Path, Deployment]],
     given: scope.Options,
 ) -> None:
+    """Start the worlds and what the run's processes share. Everything ends with the session."""
     _allure_results(config, run)
     stack = ExitStack()
     config.add_cleanup(stack.close)  # for every exit; an orderly end has already ended everything

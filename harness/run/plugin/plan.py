@@ -180,6 +180,7 @@ def _warnings(deployment: Deployment, cases: Sequence[Case]) -> Iterator[str]:
 
 
 def _case(case: Case, deployment: Deployment, guard: Guard, timings: TimingsName) -> CaseEntry:
+    """A case with its calls, each held against the safety rules and the limits."""
     seconds = seconds_of(case, deployment, deployment.timings_by(timings))
     calls = []
     callers = set()
@@ -210,6 +211,7 @@ def _problems(deployment: Deployment, at_once: int, seconds: float) -> Iterator[
 
 
 def _total(deployment: Deployment, cases: Sequence[CaseEntry], attempts: int) -> DeploymentTotal:
+    """The calls of a deployment's cases, and what they take at most."""
     limits = deployment.limits
     placed = refused = 0
     for case in cases:

@@ -284,7 +284,13 @@ class Progress:
             self._console.say(f"{heading}:\n{report.longreprtext}", "red")
 
     def _show_case(
-        self, name: str, verdict: Verdict, first: str, attempt: str, *, again: bool
+        self,
+        name: str,
+        verdict: Verdict,
+        first: str,
+        attempt: str,
+        *,
+        again: bool,
     ) -> None:
         """Show an ended case if it is news, else now and then the progress."""
         kind = (verdict, signature(first))
@@ -420,6 +426,7 @@ class Progress:
         return True
 
     def _reports(self, interrupted: str) -> FinishedRun | None:
+        """Make and show every report; None where they could not be made."""
         # 26 ms that a run's first call does not wait for
         from harness.report.run import finish, remember
         from harness.report.signoff import seal
@@ -465,6 +472,7 @@ class Progress:
         print_document(json_file.text(document), sys.__stdout__)
 
     def _show_result(self, finished: FinishedRun, files: Mapping[str, Path]) -> None:
+        """Show the table, each cause, and where the reports are."""
         terminal.show(
             finished.summary,
             finished.groups,

@@ -87,9 +87,8 @@ class Watch:
         """
 
         def once(signum: int, frame: FrameType | None) -> None:
-            signal.signal(
-                signal.SIGINT, signal.SIG_IGN
-            )  # a second one would cut the hanging-up short
+            # a second one would cut the hanging-up short
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
             raise KeyboardInterrupt
 
         def gone() -> None:
@@ -214,13 +213,14 @@ class Watchdog:
     """In the runner: kills those of its workers and worlds that hang."""
 
     def __init__(self, run: Run) -> None:
-        worlds = [d.name for d in run.deployments if d.kind == "simulated"]
-        self._listeners = {
-            Listener(heartbeat(run.control, name)): stderr(run.control, name) for name in worlds
-        }
-        self._listeners |= {
-            Listener(_beat_of_slot(run, slot)): Path(os.devnull) for slot in range(run.slots)
-        }
+        #: Each with the file that says that its process was killed.
+        self._listeners: dict[Listener, Path] = {}
+        for deployment in run.deployments:
+            if deployment.kind == "simulated":
+                world = Listener(heartbeat(run.control, deployment.name))
+                self._listeners[world] = stderr(run.control, deployment.name)
+        for slot in range(run.slots):
+            self._listeners[Listener(_beat_of_slot(run, slot))] = Path(os.devnull)
         self._ended = threading.Event()
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
@@ -232,14 +232,13 @@ class Watchdog:
         while not self._ended.wait(PERIOD_S):
             for listener, words in self._listeners.items():
                 beat = listener.look()
-                if beat is not None and listener.silent_s > HUNG_S and _is_descendant(beat.pid):
-                    with suppress(OSError):
-                        whole_file.append(
-                            words,
-                            f"it had not stirred for {listener.silent_s:.0f} s, and was ended\n",
-                        )
-                    with suppress(ProcessLookupError):
-                        os.kill(beat.pid, signal.SIGKILL)
+                if beat is None or listener.silent_s <= HUNG_S or not _is_descendant(beat.pid):
+                    continue
+                said = f"it had not stirred for {listener.silent_s:.0f} s, and was ended\n"
+                with suppress(OSError):
+                    whole_file.append(words, said)
+                with suppress(ProcessLookupError):
+                    os.kill(beat.pid, signal.SIGKILL)
 
 
 def _beat_of_slot(run: Run, slot: int) -> Path:
@@ -250,11 +249,10 @@ def _is_descendant(pid: int) -> bool:
     """Whether it is a living descendant of this process: the id may have been reused."""
     while pid > 1:
         try:
-            state, parent = (
-                user_files.read_text(Path(f"/proc/{pid}/stat"), user_files.SETTINGS)
-                .rpartition(")")[2]
-                .split()[:2]
-            )
+            stat = user_files.read_text(Path(f"/proc/{pid}/stat"), user_files.SETTINGS)
+            # behind the program's name, which may hold anything (proc_pid_stat(5))
+            _, _, fields = stat.rpartition(")")
+            state, parent = fields.split()[:2]
         except (OSError, ValueError):
             return False
         if state == "Z":

@@ -34,9 +34,8 @@ def add_files(
     """Add the files to the evidence of a run whose cases are over; in lines, what went wrong and
     what each file shows.
     """
-    from harness.report import (
-        witnesses,
-    )  # its libraries take time to import, and few runs have such files
+    # its libraries take time to import, and few runs have such files
+    from harness.report import witnesses
 
     cases = read_cases(run)
     if not cases:
@@ -45,12 +44,12 @@ def add_files(
     ended = max(case.wall(case.ended) for case in cases)
     declared = dict.fromkeys(one.witness for one in deployments if one.witness is not None)
     lines: list[str] = []
-    paths: dict[Literal["ai", "platform"], list[Path]] = defaultdict(
-        list
-    )  #: by where they were made
+    #: By where they were made.
+    paths: dict[Literal["ai", "platform"], list[Path]] = defaultdict(list)
+    first = next(iter(declared), WitnessFiles())
     for path in given:
         if path.exists():
-            paths[next(iter(declared), WitnessFiles()).made_at].append(path)
+            paths[first.made_at].append(path)
         else:
             lines.append(f"{path}: no such file; name sound files, captures, or folders of them")
     with ExitStack() as stack:
@@ -72,7 +71,8 @@ def add_files(
             reported += found
             lines += problems
         if reported:
-            lines += [line for one in reported for line in witnesses.lines_of(run, one)]
+            for account in reported:
+                lines += witnesses.lines_of(run, account)
             witnesses.add(run, reported)
     return [printable(line) for line in lines]
 
@@ -95,10 +95,9 @@ def _bring(
     """
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     environment |= {name: granted[name] for name in declared.environment if name in granted}
-    for name, moment in (("SINCE", began), ("UNTIL", ended)):
-        environment[f"HARNESS_{name}"] = datetime.fromtimestamp(moment, UTC).isoformat(
-            timespec="seconds"
-        )
+    for name, at in (("SINCE", began), ("UNTIL", ended)):
+        moment = datetime.fromtimestamp(at, UTC)
+        environment[f"HARNESS_{name}"] = moment.isoformat(timespec="seconds")
     nothing, within_s = subprocess.DEVNULL, declared.command_within_s
     why = ""
     try:

@@ -138,6 +138,9 @@ class AsTheyCome(LoadScheduling):  # type: ignore[misc]  # xdist has no types
                 self.check_schedule(node)
 
     def _deal(self, node: Any, cases: int) -> None:
+        """Give a worker its first cases. Few cases are shared out evenly, over workers that have
+        not come yet, too.
+        """
         workers, turn = self.numnodes, self._come
         self._come += 1
         if turn >= workers:
@@ -145,13 +148,15 @@ class AsTheyCome(LoadScheduling):  # type: ignore[misc]  # xdist has no types
         if cases < 2 * workers:
             mine = [case for case in range(turn, cases, workers) if case in self.pending]
         else:
-            mine = self.pending[: max(min(cases // workers // 4, self.maxschedchunk), 2)]
+            count = min(cases // workers // 4, self.maxschedchunk)
+            mine = self.pending[: max(count, 2)]
         for case in mine:
             self.pending.remove(case)
         self.node2pending[node].extend(mine)
         node.send_runtest_some(mine)
         if cases < 2 * workers:
-            node.shutdown()  # there are no more cases, and a worker holds its last case back until its shutdown
+            # there are no more cases, and a worker holds its last case back until its shutdown
+            node.shutdown()
 
 
 def start(config: pytest.Config, specs: Sequence[Any]) -> None:

@@ -54,11 +54,8 @@ def last_words(control: Path, name: str) -> str:
     words: list[str] = []
     for log in (_directory(control, name) / _LOG, stderr(control, name)):
         with contextlib.suppress(OSError):
-            words += (
-                user_files.read_text(log, user_files.EVIDENCE, "replace")
-                .strip()
-                .splitlines()[-_LAST_LINES:]
-            )
+            text = user_files.read_text(log, user_files.EVIDENCE, "replace")
+            words += text.strip().splitlines()[-_LAST_LINES:]
     return "\n".join(words) or "it left no log"
 
 
@@ -94,10 +91,11 @@ def require_playable(files: Sequence[Path], faults: Sequence[str]) -> None:
 
     Raises :class:`SelectionError` for what would keep it from starting.
     """
+    injected: list[str] = []
+    for fault in faults:
+        injected += ("--fault", fault)
     for path in files:
-        said = json.loads(
-            _asked(str(path), "--check", *(word for fault in faults for word in ("--fault", fault)))
-        )
+        said = json.loads(_asked(str(path), "--check", *injected))
         if said["event"] == "error":
             raise SelectionError(said["message"])
 
@@ -106,9 +104,8 @@ def _asked(*arguments: str) -> str:
     command = [*PYTHON, "-m", "harness.world", *arguments]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=_START_S, check=False)
     if not answer.stdout.strip():
-        raise WorldLostError(
-            f"the simulated world could not be asked: {answer.stderr.strip()[-500:]}"
-        )
+        why = answer.stderr.strip()[-500:]
+        raise WorldLostError(f"the simulated world could not be asked: {why}")
     return answer.stdout
 
 
@@ -121,9 +118,8 @@ class World:
         """
         self.name = name
         self.api = ""  #: the address of its control API, when it was asked for one
-        self.tenants: Sequence[
-            Deployment
-        ] = ()  #: one complete deployment for each, once it is ready
+        #: One complete deployment for each, once it is ready.
+        self.tenants: Sequence[Deployment] = ()
         self._control = control
         alive = own_directories.shared_file(alive_lock(control, name))
         try:
@@ -157,9 +153,8 @@ class World:
         try:
             said: dict[str, Any] = json.loads(line)
         except ValueError:
-            raise WorldLostError(
-                f"the world of {self.name} did not start:\n{self._last_words()}"
-            ) from None
+            words = self._last_words()
+            raise WorldLostError(f"the world of {self.name} did not start:\n{words}") from None
         if said.get("event") == "ready":
             self.api = str(said.get("control") or "")
             self.tenants = replicas = Replicas(said["deployments"])
@@ -173,16 +168,17 @@ class World:
         return last_words(self._control, self.name)
 
     def _first_line(self, deadline: float) -> str:
+        """The first line of the world's output; what it wrote until then, where it ends before."""
         assert self._process.stdout is not None
         descriptor = self._process.stdout.fileno()
         read = bytearray()
         waiting = select.poll()  # select() is limited to descriptors below 1024
         waiting.register(descriptor, select.POLLIN)
         while not read.endswith(b"\n"):
-            if not waiting.poll(1000 * max(0.0, deadline - time.monotonic())):
-                raise WorldLostError(
-                    f"the world of {self.name} was not ready in time:\n{self._last_words()}"
-                )
+            left_ms = 1000 * max(0.0, deadline - time.monotonic())
+            if not waiting.poll(left_ms):
+                words = self._last_words()
+                raise WorldLostError(f"the world of {self.name} was not ready in time:\n{words}")
             chunk = os.read(descriptor, 1 << 20)
             if not chunk:
                 break
@@ -250,15 +246,13 @@ class Worlds:
         assistants speak as real ones do, and send no marks. Where there is a ``fork_server``, it
         forks the worlds.
         """
-        options = [
-            "--tenants",
-            str(tenants),
-            "--timings",
-            timings,
-            *(["--control"] if controlled else []),
-            *(["--speech"] if speech else []),
-        ]
-        options += [argument for fault in faults for argument in ("--fault", fault)]
+        options = ["--tenants", str(tenants), "--timings", timings]
+        if controlled:
+            options.append("--control")
+        if speech:
+            options.append("--speech")
+        for fault in faults:
+            options += ("--fault", fault)
         for path, deployment in simulated:
             directory = _directory(self._control, deployment.name)
             program = [*interpreter(fork_server), "-m", "harness.world"]
@@ -275,10 +269,10 @@ class Worlds:
     def require_sound(self) -> None:
         """Raise :class:`WorldLostError` where one has had an error of its own."""
         for world in self.all:
-            if Listener(heartbeat(self._control, world.name)).has_erred(0.0):
-                raise WorldLostError(
-                    f"{erred(world.name)}:\n{last_words(self._control, world.name)}"
-                )
+            listener = Listener(heartbeat(self._control, world.name))
+            if listener.has_erred(0.0):
+                words = last_words(self._control, world.name)
+                raise WorldLostError(f"{erred(world.name)}:\n{words}")
 
     def stop(self, keep_logs: Path | None = None) -> list[HarnessError]:
         """End them all, and keep their logs in that directory; return what went wrong."""
