@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.report.causes import CauseGroup
+from harness.report.markup import number_of
 
 #: GitHub's runner sets it to ``true``.
 _VARIABLE = "GITHUB_ACTIONS"
@@ -21,7 +22,7 @@ def workflow_commands(groups: Sequence[CauseGroup], broke: Iterable[str]) -> Ite
     if os.environ.get(_VARIABLE) != "true":
         return
     for group in groups:
-        count = "1 case" if len(group.cases) == 1 else f"{len(group.cases)} cases"
+        count = number_of(len(group.cases), "case")
         said = {"fix": group.said("fix"), "owner": group.owner, "where": group.where}
         lines = [group.headline]
         lines += [f"{name}: {words}" for name, words in said.items() if words]

@@ -94,6 +94,13 @@ def short(words: str, most: int) -> str:
     return words if len(words) <= most else f"{words[: most - 1]}…"
 
 
+def number_of(count: int, one: str, several: str = "") -> str:
+    """``1 case``, ``2 cases``; ``several`` where the plural is more than an s."""
+    if count == 1:
+        return f"{count} {one}"
+    return f"{count} {several or f'{one}s'}"
+
+
 def moment(at: float) -> str:
     """A time in seconds since the epoch, in UTC, to the millisecond."""
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC"

@@ -17,7 +17,7 @@ from rich.text import Text
 from harness import integrations
 from harness.case.verdict import NEVER_REPORTED, Verdict
 from harness.report.causes import CauseGroup
-from harness.report.markup import explain_command, relative
+from harness.report.markup import explain_command, number_of, relative
 from harness.report.summary import Counts, Summary
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def table(summary: Summary, *, every_row: bool = False) -> Table:
         for counts in rows.values():
             total += counts
         whole += total
-        heading = f"{integrations.title(name)} ({_counted(len(rows), 'row')})"
+        heading = f"{integrations.title(name)} ({number_of(len(rows), 'row')})"
         if not every_row:
             add(heading, total)
             continue
@@ -123,7 +123,7 @@ def _block(
     and how to learn more.
     """
     verdict = f"{group.verdict.upper():<7}  "
-    count = _counted(len(group.cases), "case")
+    count = number_of(len(group.cases), "case")
     if standing:
         count += f"; {standing}"
     headline = group.headline.removeprefix(f"{group.verdict}: ")
@@ -153,7 +153,7 @@ def _rows(group: CauseGroup) -> str:
     counted = group.rows.most_common()
     shown = ", ".join(f"{row} {count}" for row, count in counted[:_MOST_ROWS])
     rest = len(counted) - _MOST_ROWS
-    return f"{shown} and {_counted(rest, 'more row')}" if rest > 0 else shown
+    return f"{shown} and {number_of(rest, 'more row')}" if rest > 0 else shown
 
 
 def _left_out(summary: Summary, console: Console) -> None:
@@ -166,7 +166,7 @@ def _left_out(summary: Summary, console: Console) -> None:
         said = "not run"
         if not summary.rows.keys().isdisjoint(practice):
             said = "not run, or not everywhere"
-        count = _counted(len(practice), "practice row")
+        count = number_of(len(practice), "practice row")
         console.print(f"[dim]{said}:[/] {count} ({_some(practice)}); the report says why")
     for entry in summary.unverified:
         console.print(f"[yellow]declared, not verified:[/] {escape(entry)}")
@@ -190,25 +190,25 @@ def _closing_lines(summary: Summary, console: Console) -> None:
     _seen_in_part(summary, console)
     _left_out(summary, console)
     if missing := summary.missing:
-        planned = _counted(len(missing), "planned case")
+        planned = number_of(len(missing), "planned case")
         console.print(f"[magenta]{planned} not run:[/] {_some(missing)}")
     if unplanned := summary.unplanned:
         one, several = "case was reported", "cases were reported"
-        said = _counted(len(unplanned), one, several)
+        said = number_of(len(unplanned), one, several)
         console.print(f"[magenta]{said} but not planned:[/] {_some(unplanned)}")
     if retried := summary.passed_on_retry:
         console.print(f"[yellow]{len(retried)} passed on retry:[/] {_some(retried)}")
     if summary.strangers:
         names = [one.source for one in summary.strangers]
-        requests = _counted(sum(one.requests for one in summary.strangers), "request")
-        strangers = _counted(len(names), "stranger")
+        requests = number_of(sum(one.requests for one in summary.strangers), "request")
+        strangers = number_of(len(names), "stranger")
         console.print(f"[dim]{requests} of {strangers} got no answer:[/] {_some(names)}")
     if summary.witnesses:
         about: set[str] = set()
         for added in summary.witnesses:
             about.update(added["cases"])
-        files = _counted(len(summary.witnesses), "file")
-        cases = _counted(len(about), "case")
+        files = number_of(len(summary.witnesses), "file")
+        cases = number_of(len(about), "case")
         listed = _some([added["file"] for added in summary.witnesses])
         console.print(f"[dim]{files} of others added, about {cases}:[/] {listed}")
     if summary.interrupted:
@@ -218,13 +218,7 @@ def _closing_lines(summary: Summary, console: Console) -> None:
     # unknown for a run that was killed
     took = f" in {summary.wall_s:.1f} s" if summary.wall_s else ""
     counts = ", ".join(f"{count} {title}" for title, count in summary.shown.items())
-    console.print(f"{_counted(summary.cases, 'case')}{took}: {counts}")
-
-
-def _counted(count: int, one: str, several: str = "") -> str:
-    if count == 1:
-        return f"{count} {one}"
-    return f"{count} {several or f'{one}s'}"
+    console.print(f"{number_of(summary.cases, 'case')}{took}: {counts}")
 
 
 def _some(names: Sequence[str], most: int = 3) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from harness.errors import BrokenError, MistakeError
 from harness.report.history import Problem
-from harness.report.markup import web_link
+from harness.report.markup import number_of, web_link
 from harness.report.nightly.problems import News, by_cause
 from harness.support.terminal import program
 
@@ -114,7 +114,7 @@ def summary(news: News, now: Sequence[Problem]) -> str:
     more = [one for one in news.new if one not in causes]
     parts = [f"{counted(causes, 'new ')}{_owners(causes)}"]
     if more:
-        parts.append(f"{_number(_names(more), 'new case')} of a known cause{_owners(more)}")
+        parts.append(f"{number_of(len(_names(more)), 'new case')} of a known cause{_owners(more)}")
     parts.append(f"{counted(news.gone, behind='gone')}{_title(news.gone)}")
     parts.append(counted(news.unverified, behind="not verified this night"))
     if in_all := by_cause(now):
@@ -133,12 +133,8 @@ def counted(problems: Sequence[Problem], before: str = "", behind: str = "") -> 
         return ""
     found, names = by_cause(problems), _names(problems)
     what = before + ("cause" if names else "problem")
-    words = f"{len(found)} {behind}" if behind else _number(found, what)
-    return f"{words} ({_number(names, 'case')})" if names else words
-
-
-def _number(things: Sequence[object], word: str) -> str:
-    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
+    words = f"{len(found)} {behind}" if behind else number_of(len(found), what)
+    return f"{words} ({number_of(len(names), 'case')})" if names else words
 
 
 def _names(problems: Sequence[Problem]) -> list[str]:
@@ -174,7 +170,7 @@ def _by_cause(problems: Sequence[Problem]) -> list[str]:
         if not first.cause.title:
             found.append(str(first))
             continue
-        heading = f"{first.cause.title} ({_number(_names(some), 'case')})"
+        heading = f"{first.cause.title} ({number_of(len(_names(some)), 'case')})"
         found.append("\n  ".join([heading, *_cases(some)]))
     return found
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from harness.report.causes import CauseGroup, grouped
 from harness.report.evidence import CaseEvidence, CaseKey, key_of, text_of
+from harness.report.markup import number_of
 from harness.report.run_directory import RunEvidence
 from harness.report.scope import Scope, unverified_entries
 from harness.report.signoff import manifest
@@ -236,7 +237,7 @@ def _strangers(every: Sequence[CaseEvidence]) -> Iterable[str]:
         requests = sum(one.requests for one in found)
         sources = [one.source for one in found]
         named = ", ".join([*sources[:5], "…"] if sources[5:] else sources)
-        counted = "1 address" if len(sources) == 1 else f"{len(sources)} addresses"
+        counted = number_of(len(sources), "address", "addresses")
         yield f"Requests of strangers that got no answer: {requests}, from {counted} ({named})."
 
 

@@ -30,7 +30,7 @@ from harness.report.callfacts import ANSWER, JITTER, LOSS, answer_times, worst_f
 from harness.report.causes import doubt
 from harness.report.coverage import ProvedClaim, claims, words_of
 from harness.report.evidence import CaseEvidence, CaseKey
-from harness.report.markup import seen_of
+from harness.report.markup import number_of, seen_of
 from harness.report.rejudge import findings_by_log
 from harness.report.scope import DeploymentScope, RowScope, Scope, each_once
 from harness.support import toml_model
@@ -308,8 +308,7 @@ def _verdict(
     why = ""
     if lost:
         verdicts.add(Verdict.BROKEN)
-        cases = "1 planned case" if len(lost) == 1 else f"{len(lost)} planned cases"
-        why = f"{cases} left no result"
+        why = f"{number_of(len(lost), 'planned case')} left no result"
     for worst in _WORST_FIRST:
         if worst in verdicts:
             return worst, why
@@ -379,9 +378,8 @@ def figures(cases: Iterable[CaseEvidence]) -> list[str]:
         packets += sum(counters.rx_expected for counters in case.statistics.values())
     found = []
     if ANSWER in measured:
-        calls = len(answer_times(cases))
-        counted = "1 call" if calls == 1 else f"{calls} calls"
-        found.append(f"answered in {measured[ANSWER]:.1f} s at most ({counted})")
+        calls = number_of(len(answer_times(cases)), "call")
+        found.append(f"answered in {measured[ANSWER]:.1f} s at most ({calls})")
     if packets:
         loss, jitter = measured[LOSS], measured[JITTER]
         found.append(f"RTP loss {loss:.1%}, jitter {jitter:.0f} ms at most ({packets} packets)")

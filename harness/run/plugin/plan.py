@@ -34,6 +34,7 @@ from harness.integrations.row_plan import RowPlan
 from harness.integrations.unverified import Unverified, unverified
 from harness.phone.options_seen import patience
 from harness.report.evidence import key_of
+from harness.report.markup import number_of
 from harness.report.run_directory import as_kept
 from harness.report.scope import missing
 from harness.run.plugin.options import given, grants, no_case
@@ -315,7 +316,7 @@ def lines(plan: Plan, deployments: Sequence[Deployment]) -> Iterator[Text]:
         yield Text(use)
     for gap in plan.required_missing:
         yield Text(f"required, and not run: {gap}", "red")
-    yield Text(f"{_counted(len(plan.cases), 'case')} planned; no calls placed")
+    yield Text(f"{number_of(len(plan.cases), 'case')} planned; no calls placed")
     for total in plan.deployments:
         if total.cases:
             yield from _total_lines(total, by_name[total.name])
@@ -336,10 +337,10 @@ def _case_lines(case: CaseEntry, longest: float) -> Iterator[Text]:
 def _total_lines(total: DeploymentTotal, deployment: Deployment) -> Iterator[Text]:
     limits = deployment.limits
     calls = total.calls * total.attempts
-    text = f"{total.name}: {_counted(total.calls, 'call')} placed by the harness"
+    text = f"{total.name}: {number_of(total.calls, 'call')} placed by the harness"
     if total.attempts > 1:
         text += f", {calls} if every case is tried {total.attempts} times"
-    text += f", {_counted(total.minutes, 'minute')} at most"
+    text += f", {number_of(total.minutes, 'minute')} at most"
     if (seconds := calls * limits.seconds_per_call) > limits.seconds_per_run:
         text += f" (limits.seconds_per_run = {limits.seconds_per_run:g}; the calls may take {seconds / 60:.0f} minutes)"
     if total.cost is not None:
@@ -357,7 +358,3 @@ def _total_lines(total: DeploymentTotal, deployment: Deployment) -> Iterator[Tex
         yield Text(f"    {refused}: {total.calls_refused}", "red")
     for problem in total.problems:
         yield Text(f"    {problem}", "red")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
