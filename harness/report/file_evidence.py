@@ -183,6 +183,7 @@ class FileEvidence:
                 continue
             towards = {FlowEnd.parse(event.destination).host}
             if isinstance(message, Request):
+                # a URI that cannot be read leads to no known host
                 with suppress(SipSyntaxError):
                     towards.add(message.uri.host)
             if towards & hosts:

@@ -517,6 +517,7 @@ def _rtp_places(messages: Iterable[CallMessage], *, received: bool) -> frozenset
     found = set()
     for one in messages:
         if one.received is received and one.sdp:
+            # a description that cannot be read names no place
             with contextlib.suppress(SdpError):
                 found.add(Description.parse(one.sdp).rtp)
     return frozenset(place for place in found if place is not None)

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from harness.deployment import Ai, Deployment, Timings, to_plain
 from harness.deployment.grants import GRANT_VARIABLE, PREFIX, Grants
@@ -112,38 +113,7 @@ def _write(
 def _describe(console: Console, world: Deployment, title: str) -> None:
     """Print who can call what in a tenant, and with which credentials."""
     console.rule(title)
-    phones = plain_table("phone", "account", "server", "transport", "user name", "password")
-    for name, phone in world.phones.items():
-        account = world.accounts[phone.account]
-        phones.add_row(
-            name,
-            f"sip:{phone.aor_user}@{account.domain}",
-            f"{account.host}:{account.port}",
-            account.transport,
-            phone.username or phone.aor_user,
-            phone.password.get_secret_value() if phone.password else "none is asked for",
-        )
-    trunks = plain_table("trunk", "AI at", "transport", "authentication", "who is the AI")
-    for trunk in world.trunks:
-        trunks.add_row(
-            trunk.name,
-            f"{trunk.host}:{trunk.port}",
-            trunk.transport,
-            trunk.authentication,
-            trunk.ai,
-        )
-    lines = plain_table("line", "leads to", "digits", "falls back to", "numbers")
-    for name, line in world.lines.items():
-        target = f"group {line.group}"
-        if line.assistant:
-            target = f"{line.assistant} {world.assistants[line.assistant].address}"
-        by_trunk = world.numbers_of_line(name)
-        numbers = [f"{number} ({trunk})" for trunk, number in by_trunk.items()]
-        lines.add_row(name, target, line.press or "", line.fallback or "", "\n".join(numbers))
-    groups = plain_table("group", "number", "agents")
-    for name, group in world.groups.items():
-        groups.add_row(name, group.address or "", ", ".join(group.agents) or "none")
-    for table in (phones, trunks, lines, groups):
+    for table in (_phones(world), _trunks(world), _lines(world), _groups(world)):
         console.print(table)
         console.print()
     platform, synthflow = world.platform, world.synthflow
@@ -153,12 +123,66 @@ def _describe(console: Console, world: Deployment, title: str) -> None:
         token = synthflow.api_token.get_secret_value() if synthflow.api_token else "none"
         trusted = synthflow.ca_file or "public"
         console.print(f"Synthflow's API {synthflow.api_base}, token {token}, CA {trusted}")
-    caller, (_, _, number) = next(iter(world.phones.values())), next(world.all_dids())
+    caller = next(iter(world.phones.values()))
     account = world.accounts[caller.account]
+    _, _, number = next(world.all_dids())
     console.print(
         f"To call it: give any SIP phone the account sip:{caller.aor_user}@{account.domain} with the outbound proxy "
         f"sip:{account.host}:{account.port};transport={account.transport} and dial {number}."
     )
+
+
+def _phones(world: Deployment) -> Table:
+    table = plain_table("phone", "account", "server", "transport", "user name", "password")
+    for name, phone in world.phones.items():
+        account = world.accounts[phone.account]
+        table.add_row(
+            name,
+            f"sip:{phone.aor_user}@{account.domain}",
+            f"{account.host}:{account.port}",
+            account.transport,
+            phone.username or phone.aor_user,
+            phone.password.get_secret_value() if phone.password else "none is asked for",
+        )
+    return table
+
+
+def _trunks(world: Deployment) -> Table:
+    table = plain_table("trunk", "AI at", "transport", "authentication", "who is the AI")
+    for trunk in world.trunks:
+        table.add_row(
+            trunk.name,
+            f"{trunk.host}:{trunk.port}",
+            trunk.transport,
+            trunk.authentication,
+            trunk.ai,
+        )
+    return table
+
+
+def _lines(world: Deployment) -> Table:
+    table = plain_table("line", "leads to", "digits", "falls back to", "numbers")
+    for name, line in world.lines.items():
+        target = f"group {line.group}"
+        if line.assistant:
+            target = f"{line.assistant} {world.assistants[line.assistant].address}"
+        by_trunk = world.numbers_of_line(name)
+        numbers = [f"{number} ({trunk})" for trunk, number in by_trunk.items()]
+        table.add_row(
+            name,
+            target,
+            line.press or "",
+            line.fallback or "",
+            "\n".join(numbers),
+        )
+    return table
+
+
+def _groups(world: Deployment) -> Table:
+    table = plain_table("group", "number", "agents")
+    for name, group in world.groups.items():
+        table.add_row(name, group.address or "", ", ".join(group.agents) or "none")
+    return table
 
 
 # -- a world as a live or stand-in deployment: what the harness would know of a real one, and no more

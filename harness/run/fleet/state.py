@@ -397,7 +397,9 @@ class State:
         return bool(self._ask(lambda: self._redis.exists(_key("site", site))))
 
     def heartbeat(self, site: str, for_s: float) -> None:
-        """Mark the site's worker as alive for ``for_s``."""
+        """Mark the site's worker as alive for ``for_s``; where Redis cannot be reached, the next
+        heartbeat does.
+        """
         with contextlib.suppress(ResourceError):
             self._ask(
                 lambda: self._redis.set(_key("site", site), "alive", px=_ms(for_s)), within_s=0

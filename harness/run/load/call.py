@@ -366,6 +366,7 @@ class LoadCall:
         if isinstance(self._ai_call, Call):
             legs.append(self._ai_call.leg)
         for leg in legs:
+            # its phone may be lost: what it has written goes all the same
             with suppress(HarnessError, NeverCame):
                 leg.wait_closed()
             directory = leg.phone.directory

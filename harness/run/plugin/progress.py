@@ -187,6 +187,7 @@ class Progress:
             self._internal_error = True
             self._broken(f"pytest or a plugin of it failed: {_in_a_line(text)}")
         whole = self._run.directory / "internal-error.txt"
+        # on a full disk the line that was shown has to do
         with contextlib.suppress(OSError):
             whole_file.append(whole, mask_text(text) + "\n")
 
@@ -243,14 +244,12 @@ class Progress:
         if name in self._done or not (crashed or report.when == "teardown"):
             return
         said = dict(report.user_properties)
-        verdict = Verdict(str(said.get("verdict", Verdict.BROKEN)))
-        conclusion = Conclusion(verdict, str(said.get("message", "")))
         if crashed:
-            conclusion = Conclusion(Verdict.BROKEN, "its worker process died")
-            left = self._by_evidence(name)
-            if left is not None and left.verdict is not Verdict.BROKEN:
-                conclusion = left.conclusion
-            verdict = conclusion.verdict
+            conclusion = self._of_crashed(name)
+        else:
+            verdict = Verdict(str(said.get("verdict", Verdict.BROKEN)))
+            conclusion = Conclusion(verdict, str(said.get("message", "")))
+        verdict = conclusion.verdict
         attempt = str(said.get("attempt", "1"))
         first = "no reason was given"
         if conclusion.message:
@@ -272,6 +271,15 @@ class Progress:
             self._unsteady.add(name)
         if not self._quiet:
             self._show_case(name, verdict, first, attempt, again=again)
+
+    def _of_crashed(self, name: str) -> Conclusion:
+        """The conclusion of a case whose worker died: what its evidence shows may have failed
+        before.
+        """
+        left = self._by_evidence(name)
+        if left is None or left.verdict is Verdict.BROKEN:
+            return Conclusion(Verdict.BROKEN, "its worker process died")
+        return left.conclusion
 
     def _ordinary(self, report: pytest.TestReport) -> None:
         """A test of the user's project beside the cases: its failure is shown and counts in the

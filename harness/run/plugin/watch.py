@@ -235,9 +235,9 @@ class Watchdog:
                 if beat is None or listener.silent_s <= HUNG_S or not _is_descendant(beat.pid):
                     continue
                 said = f"it had not stirred for {listener.silent_s:.0f} s, and was ended\n"
-                with suppress(OSError):
+                with suppress(OSError):  # a full disk does not keep it alive
                     whole_file.append(words, said)
-                with suppress(ProcessLookupError):
+                with suppress(ProcessLookupError):  # it has ended by itself
                     os.kill(beat.pid, signal.SIGKILL)
 
 

@@ -250,6 +250,7 @@ async def _mapped(
                 if time.monotonic() - sent_at >= _AGAIN_S:
                     transport.sendto(request, server)
                     sent_at = time.monotonic()
+                # then it is sent again: UDP may lose it (RFC 8489 section 6.2.1)
                 with contextlib.suppress(TimeoutError):
                     data = await asyncio.wait_for(received.get(), _AGAIN_S)
                     if found := stun_address(data, transaction):

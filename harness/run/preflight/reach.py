@@ -100,7 +100,7 @@ async def _no_handshake(
         async with Link(probing, place, context) as link:
             if await link.lasts(_MOMENT_S):
                 version = f"{link.tls_version}, {link.cipher}"
-    except NoLinkError:
+    except NoLinkError:  # no handshake with these, either
         pass
     if kind in OTHERS:  # it may ask for a certificate that its callers have
         how_many = "one handshake of two" if version else "no handshake"
