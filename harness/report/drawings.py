@@ -442,7 +442,9 @@ def timeline_svg(evidence: CaseEvidence, hearings: Iterable[Hearing] = ()) -> st
     far = far_end_marks(evidence)
     legs = dict.fromkeys([*evidence.legs, *(span.leg for span in far)])
     axis = _Axis(evidence, legs, {hearing.leg for hearing in drawn})
-    bars = [bar for hearing in drawn for bar in _sounds(axis, hearing)]
+    bars: list[_Bar] = []
+    for hearing in drawn:
+        bars += _sounds(axis, hearing)
     for stretch in leg_phases(evidence):
         bar = _Bar(
             left=axis.x(stretch.began),

@@ -127,8 +127,10 @@ def values_seen(events: EventLog) -> dict[str, frozenset[str]]:
 
 def values_recorded(events: EventLog) -> dict[str, frozenset[str]]:
     """Axis → the values that SIP messages in the far end's records show."""
-    records = events.of(FarEndRecord)
-    return _of_trunk(message for record in records for message in messages_in_record(record))
+    messages: list[CallMessage] = []
+    for record in events.of(FarEndRecord):
+        messages += messages_in_record(record)
+    return _of_trunk(messages)
 
 
 def _of_trunk(messages: Iterable[CallMessage]) -> dict[str, frozenset[str]]:

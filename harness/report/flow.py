@@ -407,10 +407,15 @@ _ABOUT: Mapping[str, Callable[[Arrow], bool]] = {
 
 def named_in(lines: Iterable[str], flow: Sequence[Arrow]) -> tuple[str, ...]:
     """Numbers of messages of the case's ``flow`` that the lines name, in order."""
-    named = dict.fromkeys(number for line in lines for number in _NUMBER.findall(line))
+    named: dict[str, None] = {}
+    for line in lines:
+        named |= dict.fromkeys(_NUMBER.findall(line))
     if not named:  # as of most findings
         return ()
-    known = {number for arrow in flow if not arrow.far_end for number in arrow.numbers}
+    known: set[str] = set()
+    for arrow in flow:
+        if not arrow.far_end:
+            known.update(arrow.numbers)
     return tuple(number for number in named if number in known)
 
 

@@ -38,10 +38,11 @@ def printable(text: str) -> str:
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
     # Of a page these are some hundred characters, and looked through in a tenth of the time.
-    rest = lines.encode("utf-8", "surrogatepass").translate(None, _PLAIN)
-    if not rest or _shown(strange := rest.decode("utf-8", "surrogatepass")) == strange:
+    octets = lines.encode("utf-8", "surrogatepass").translate(None, _PLAIN)
+    if not octets:
         return lines
-    return _shown(lines)
+    strange = octets.decode("utf-8", "surrogatepass")
+    return lines if _shown(strange) == strange else _shown(lines)
 
 
 def _shown(text: str) -> str:

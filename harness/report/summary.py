@@ -78,6 +78,14 @@ class Stranger:
     why: tuple[str, ...]
 
 
+def strangers_of(cases: Iterable[CaseEvidence]) -> list[Stranger]:
+    """Each caller that was a stranger to these cases, the most frequent first."""
+    counts: list[StrangerRefused] = []
+    for case in cases:
+        counts += case.gist.strangers
+    return strangers(counts)
+
+
 def strangers(counts: Iterable[StrangerRefused]) -> list[Stranger]:
     """Each caller, the most frequent first, from the counts of all cases; cases that share a phone
     have the same counts.
@@ -278,7 +286,7 @@ def summarise(run: RunEvidence) -> Summary:
         broke=list(end.broke),
         left_out=left_out(scope),
         unverified=unverified_entries(scope),
-        strangers=strangers(event for case in run.attempts for event in case.gist.strangers),
+        strangers=strangers_of(run.attempts),
         coverage=by_row((_row_of(case, deployments), case) for case in passed),
         required_missing=missing(scope),
         faults=scope.faults,

@@ -234,8 +234,12 @@ def read_files(
                 recordings.append(_recording(path, most_s))
         except (SoundFileError, CaptureError, OSError) as error:
             problems.append(str(error))
-    marks = {stretch.mark for one in recordings for stretch in one.stretches}
-    with_ssrcs = any(not stream.call_ids for one in captures for stream in one.streams)
+    marks: set[int] = set()
+    for recording in recordings:
+        marks |= {stretch.mark for stretch in recording.stretches}
+    with_ssrcs = False  # which tie RTP to a leg where a capture has no message of the call
+    for capture in captures:
+        with_ssrcs |= any(not stream.call_ids for stream in capture.streams)
     legs = _known_legs(run, None if captures else marks, with_ssrcs=with_ssrcs)
     matched = []
     with_callers = set()  # the sources that record callers

@@ -88,11 +88,14 @@ def _table(nights: Sequence[Night], runs: Sequence[Run]) -> dict[str, Any]:
     """A deployment at a site: each night with its run, if it had one, and the rows of all."""
     by_name = {run.run: run for run in runs}
     columns = [(night, by_name.get(night.run)) for night in nights]
+    rows: set[str] = set()
+    for run in runs:
+        rows.update(run.rows)
     return {
         "name": runs[-1].deployment,
         "site": runs[-1].site or "local",
         "columns": columns,
-        "rows": sorted({row for run in runs for row in run.rows}),
+        "rows": sorted(rows),
         "flakes": rates([run for _, run in columns if run]),
     }
 

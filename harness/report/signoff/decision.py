@@ -33,7 +33,7 @@ from harness.report.signoff.rows import (
     narrowing,
     results,
 )
-from harness.report.summary import strangers
+from harness.report.summary import strangers_of
 from harness.support.files import json_file
 from harness.support.mask import mask_text
 
@@ -136,7 +136,9 @@ def decide(
     expired = [waiver for waiver in waivers if waiver.expired(today)]
     valid = tuple(waiver for waiver in waivers if waiver not in expired)
     if scope.is_known:
-        known = [(d.name, row.row) for d in scope.deployments for row in d.rows]
+        known: list[tuple[str, str]] = []
+        for deployment in scope.deployments:
+            known += [(deployment.name, row.row) for row in deployment.rows]
         check_waivers(waivers, known, source or Path("waivers"), today=today)
     rows = results(scope, judged, planned, valid)
     contradictions = [one.contradiction for one in judged if one.contradiction]
@@ -179,9 +181,12 @@ def _about_the_run(
         yield "No case ran."
     if run.scope.faults:
         yield f"Faults were injected on purpose: {', '.join(run.scope.faults)}."
-    if strangers := sorted({one.case.key for one in judged} - planned):
-        yield f"Cases were reported that were not planned: {', '.join(case for _, case in strangers[:5])}."
-    if damaged := [one.case.id for one in judged if one.case.closed and one.case.damaged_lines]:
+    if unplanned := sorted({one.case.key for one in judged} - planned):
+        names = ", ".join(case for _, case in unplanned[:5])
+        yield f"Cases were reported that were not planned: {names}."
+    # an open record may end amid a line: its worker died
+    closed = [one.case for one in judged if one.case.closed]
+    if damaged := [case.id for case in closed if case.damaged_lines]:
         yield f"The record of events cannot be read whole: {', '.join(damaged[:5])}."
 
 
@@ -201,7 +206,8 @@ def _blocks(rows: Sequence[RowResult], judged: Sequence[JudgedCase], scope: Scop
     several = len({row.deployment for row in rows}) > 1
     blocking = {(row.deployment, row.scope.row): row for row in rows if row.blocks}
     names = {place: f"{place[1]} of {place[0]}" if several else place[1] for place in blocking}
-    fell = [one.case for one in judged if not one.contradiction and _place(one.case) in blocking]
+    consistent = [one.case for one in judged if not one.contradiction]
+    fell = [case for case in consistent if _place(case) in blocking]
     short: dict[tuple[str, str], list[str]] = {}
     explained = set()
     for group in grouped(fell):
@@ -232,11 +238,13 @@ def _place(case: CaseEvidence) -> tuple[str, str]:
 
 
 def _strangers(every: Sequence[CaseEvidence]) -> Iterable[str]:
-    found = strangers(event for case in every for event in case.gist.strangers)
+    found = strangers_of(every)
     if found:
         requests = sum(one.requests for one in found)
         sources = [one.source for one in found]
-        named = ", ".join([*sources[:5], "…"] if sources[5:] else sources)
+        named = ", ".join(sources[:5])
+        if len(sources) > 5:
+            named += ", …"
         counted = number_of(len(sources), "address", "addresses")
         yield f"Requests of strangers that got no answer: {requests}, from {counted} ({named})."
 

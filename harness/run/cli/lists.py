@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 from harness import integrations
 from harness.deployment.file import read
 from harness.errors import MistakeError, writing
+from harness.integrations.base import Row
 from harness.run.cli.app import AsJson, echo_json
 from harness.run.cli.completion import example_names, integration_names
 from harness.run.plugin.worlds import FaultDocument, list_faults
@@ -52,7 +53,9 @@ def rows(
 ) -> None:
     """List the rows of the matrix, and where each comes from."""
     names = [integration] if integration else integrations.names()
-    found = [(name, row) for name in names for row in integrations.find(name).rows]
+    found: list[tuple[str, Row]] = []
+    for name in names:
+        found += [(name, row) for row in integrations.find(name).rows]
     if as_json:
         plain: list[RowDocument] = [
             {

@@ -422,14 +422,11 @@ class State:
         """Ask to place a call: ``go`` and ms to wait; ``wait`` and why; ``refused``, the cap and
         its usage; ``shut`` and why.
         """
-        caps = [
-            part
-            for name, _, _ in call.caps
-            for part in (_key("cap", name, "calls"), _key("cap", name, "next"))
-        ]
-        keys = [*_of_call(call), *caps]
+        keys = list(_of_call(call))
         arguments = [*_terms(call), _ms(within_s)]
-        arguments += [part for _, calls, rate in call.caps for part in (calls, _ms(1 / rate))]
+        for name, calls, rate in call.caps:
+            keys += (_key("cap", name, "calls"), _key("cap", name, "next"))
+            arguments += (calls, _ms(1 / rate))
         return _said(self._run(ADMIT, keys, arguments, within_s))
 
     def another(self, call: CallRequest) -> tuple[str, str, str]:
@@ -443,7 +440,9 @@ class State:
         """Count what an ended call used. Where Redis cannot be reached, it counts in full when its
         lease is over.
         """
-        keys = [*_usage(call), *(_cap_keys(call) if frees_place else ())]
+        keys = list(_usage(call))
+        if frees_place:
+            keys += _cap_keys(call)
         with contextlib.suppress(ResourceError):
             self._run(SETTLE, keys, [call.token, seconds, cost, call.place], within_s=_TIMEOUT_S)
 

@@ -121,7 +121,9 @@ def collection_arguments(directories: Sequence[Path]) -> list[str]:
         str(_CONFIGURATION),
     ]
     arguments += ["--confcutdir", str(directories[-1].resolve())]
-    return arguments + [word for name in _WITHOUT for word in ("-p", f"no:{name}")]
+    for name in _WITHOUT:
+        arguments += ["-p", f"no:{name}"]
+    return arguments
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -184,5 +184,7 @@ def _ended_by_ctrl_c() -> Iterator[None]:
 
 def _children() -> set[int]:
     """The processes that this one has started (proc_pid_task(5))."""
-    told = Path("/proc/self/task").glob("*/children")
-    return {int(pid) for each in told for pid in each.read_text().split()}
+    pids: set[int] = set()
+    for children in Path("/proc/self/task").glob("*/children"):
+        pids.update(map(int, children.read_text().split()))
+    return pids
