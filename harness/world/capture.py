@@ -41,20 +41,22 @@ class Captures:
         for point in points:
             self._directory.mkdir(parents=True, exist_ok=True)
             capture = _Capture(self._directory / f"{point}.pcap")
-            self._open |= dict.fromkeys(self._places[point], capture)
-        self._network.taps |= {address: capture.datagram for address, capture in self._open.items()}
+            for address in self._places[point]:
+                self._open[address] = capture
+                self._network.taps[address] = capture.datagram
 
     def message(self, traced: Traced) -> None:
         """A SIP message that the platform has sent or received."""
         capture = self._open.get(traced.remote[0])
         if capture is None or traced.transport == "tls":
             return
-        ends = (
-            (traced.local, traced.remote)
-            if traced.direction == "sent"
-            else (traced.remote, traced.local)
-        )
-        (capture.datagram if traced.transport == "udp" else capture.segment)(*ends, traced.data)
+        source, target = traced.local, traced.remote
+        if traced.direction == "received":
+            source, target = target, source
+        if traced.transport == "udp":
+            capture.datagram(source, target, traced.data)
+        else:
+            capture.segment(source, target, traced.data)
 
     def close(self) -> None:
         for address, capture in self._open.items():
@@ -74,25 +76,34 @@ class _Capture:
         self._sent: dict[tuple[Address, Address], int] = {}  # octets over TCP
 
     def datagram(self, source: Address, target: Address, data: bytes) -> None:
-        self._write(
-            source,
-            target,
-            _UDP,
-            struct.pack("!HHHH", source[1], target[1], 8 + len(data), 0) + data,
-        )
+        """Write a UDP datagram (RFC 768), without a checksum."""
+        header = struct.pack("!HHHH", source[1], target[1], 8 + len(data), 0)
+        self._write(source, target, _UDP, header + data)
 
     def segment(self, source: Address, target: Address, data: bytes) -> None:
-        sent, received = (self._sent.get(way, 0) for way in ((source, target), (target, source)))
+        """Write a TCP segment (RFC 9293 section 3.1) of a connection whose beginning was not captured."""
+        sent = self._sent.get((source, target), 0)
+        received = self._sent.get((target, source), 0)
         self._sent[source, target] = sent + len(data)
-        numbers = (1 + sent) & 0xFFFFFFFF, (1 + received) & 0xFFFFFFFF
         header = struct.pack(
-            "!HHIIBBHHH", source[1], target[1], *numbers, 5 << 4, _PSH_ACK, 0xFFFF, 0, 0
+            "!HHIIBBHHH",
+            source[1],
+            target[1],
+            (1 + sent) & 0xFFFFFFFF,
+            (1 + received) & 0xFFFFFFFF,
+            5 << 4,  # 20 octets of header
+            _PSH_ACK,
+            0xFFFF,
+            0,
+            0,
         )
         self._write(source, target, _TCP, header + data)
 
     def _write(self, source: Address, target: Address, protocol: int, inside: bytes) -> None:
-        ends = socket.inet_aton(source[0]) + socket.inet_aton(target[0])
-        header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(inside), 0, 0, 64, protocol, 0) + ends
+        # RFC 791 section 3.1: version 4 with 20 octets of header, and a time to live of 64.
+        header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(inside), 0, 0, 64, protocol, 0)
+        header += socket.inet_aton(source[0])
+        header += socket.inet_aton(target[0])
         with contextlib.suppress(OSError):  # calls go on without a capture on a full disk
             self._writer.writepkt_time(header + inside, time.time())
 

@@ -15,7 +15,6 @@ from harness.world.b2bua import (
     BackToBack,
     Caller,
     DirectMedia,
-    Headers,
     LegTarget,
     WireLeg,
     number_of,
@@ -81,7 +80,8 @@ class CarrierCall(BackToBack):
 
     async def run(self, first: WireLeg) -> None:
         """Authenticate, route, connect."""
-        call, carrier = self._incoming, self._carrier
+        call = self._incoming
+        carrier = self._carrier
         if call.offer is None:
             call.reject(488, "An offer is needed")
             return
@@ -107,38 +107,45 @@ class CarrierCall(BackToBack):
 
     def _route(self, caller: Caller, *, from_platform: bool) -> LegTarget | int:
         """The target for the called number, or a final status if it leads nowhere."""
-        carrier, request = self._carrier, self._incoming.request
-        number = carrier.platform.routes.called(request.uri)
+        carrier = self._carrier
+        platform = carrier.platform
+        uri = self._incoming.request.uri
+        number = platform.routes.called(uri)
         if number is None:
-            return 484 if request.uri.user else 404
-        headers: Headers = [*x_headers(request)]
-        platform, hop = carrier.platform, carrier.to_platform
-        # a group's number may be a subscriber's: what the platform itself sends out goes to the
-        # subscriber
-        if platform.routes.find(number) and not (from_platform and number in carrier.subscribers):
-            if is_number(number) and not platform.takes(request.uri.user or "", number):
+            return 484 if uri.user else 404  # RFC 3261 section 21.4.22: an incomplete address
+        is_subscriber = number in carrier.subscribers
+        # A group's number may be a subscriber's: what the platform itself sends out goes to the
+        # subscriber.
+        if platform.routes.find(number) and not (from_platform and is_subscriber):
+            if is_number(number) and not platform.takes(uri.user or "", number):
                 return 404
-            return LegTarget(
-                peer="platform",
-                ua=carrier.ua,
-                uri=hop.uri(number),
-                hop=hop,
-                from_=caller.from_(carrier.realm),
-                headers=[*headers, *caller.asserted(carrier.realm)],
-            )
-        if number not in carrier.subscribers:
+            return self._platform_target(number, caller)
+        if not is_subscriber:
             return 404
         bindings = carrier.registrar.bindings(carrier.subscribers[number])
         if not bindings:
             return 480
+        latest = bindings[0]
         return LegTarget(
             peer=number,
             ua=carrier.ua,
-            uri=bindings[0].contact,
-            hop=bindings[0].hop,
-            flow=bindings[0].flow,
+            uri=latest.contact,
+            hop=latest.hop,
+            flow=latest.flow,
             from_=caller.from_(carrier.realm),
-            headers=headers,
+            headers=x_headers(self._incoming.request),
+        )
+
+    def _platform_target(self, number: str, caller: Caller) -> LegTarget:
+        carrier = self._carrier
+        passed_on = x_headers(self._incoming.request)
+        return LegTarget(
+            peer="platform",
+            ua=carrier.ua,
+            uri=carrier.to_platform.uri(number),
+            hop=carrier.to_platform,
+            from_=caller.from_(carrier.realm),
+            headers=[*passed_on, *caller.asserted(carrier.realm)],
         )
 
     async def on_refer(self, leg: WireLeg, request: InDialogRequest, target: NameAddr) -> None:
@@ -147,8 +154,9 @@ class CarrierCall(BackToBack):
         """
         number = number_of(target.uri, self._carrier.region)
         if number is not None:
+            here = self._carrier.ua.listening[0]
             other = self.other(leg)
-            dialog = other.call.dialog if other is not None else None
-            here = dialog.flow.listen if dialog is not None else self._carrier.ua.listening[0]
+            if other is not None and other.call.dialog is not None:
+                here = other.call.dialog.flow.listen  # which the phone reaches already
             target = NameAddr(replace(here.uri(number), headers=target.uri.headers))
         await self.pass_refer_on(leg, request, target)

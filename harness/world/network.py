@@ -40,13 +40,15 @@ class Firewall:
     @property
     def blocked(self) -> frozenset[str]:
         """The transports that it blocks."""
-        return frozenset(
-            t
-            for t, name in _DROPS.items()
-            if self._faults.is_set(name) or self._faults.is_set(f"{name}-rejected")
-        )
+        is_set = self._faults.is_set
+        blocked = set()
+        for transport, drops in _DROPS.items():
+            if is_set(drops) or is_set(f"{drops}-rejected"):
+                blocked.add(transport)
+        return frozenset(blocked)
 
     def judge(self, passage: Passage) -> Passed:
+        """Drop or reject what a fault blocks; delay the rest."""
         if self._faults:
             drops = _DROPS[passage.transport]
             if self._faults.on(drops):
@@ -56,8 +58,11 @@ class Firewall:
         return self.delay(passage)
 
     def delay(self, passage: Passage) -> Passed:
+        """Delay a message as the settings say; a connection that begins is no message."""
         seconds = self._context.settings.noise.sip_delay_s
-        return Delayed(seconds, passage.data) if seconds and passage.data else passage.data
+        if seconds and passage.data:
+            return Delayed(seconds, passage.data)
+        return passage.data
 
 
 _METHODS: Final = ("INVITE", "REGISTER", "OPTIONS")
@@ -72,10 +77,10 @@ _RINGS_S, _STAYS_S = 20.0, 3.0
 
 def stranger(numbers: Collection[str]) -> Credentials:
     """A stranger's account at the carrier, whose number is not one of the deployment's."""
-    number = next(
-        n for digits in itertools.count(13035550177) if (n := f"+{digits}") not in numbers
-    )
-    return Credentials(number, secrets.token_urlsafe(12))
+    digits = 13035550177
+    while f"+{digits}" in numbers:
+        digits += 1
+    return Credentials(f"+{digits}", secrets.token_urlsafe(12))
 
 
 class Noise:
@@ -109,9 +114,8 @@ class Noise:
         if asked.strangers_every_s:
             self._begin(self._call_in_turn(asked.strangers_every_s), "strangers")
         if asked.stands_still_s:
-            self._begin(
-                _stand_still(asked.stands_still_s, asked.stands_still_every_s), "stands still"
-            )
+            pauses = _stand_still(asked.stands_still_s, asked.stands_still_every_s)
+            self._begin(pauses, "stands still")
 
     def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._tasks.append(self._audit.spawn(work, f"noise: {name}"))
@@ -121,13 +125,14 @@ class Noise:
             sock.bind((self._address, 0))
             for number in itertools.count():
                 await asyncio.sleep(1 / per_s)
-                if phones := list(self._phones()):
-                    method, phone = (
-                        _METHODS[number % len(_METHODS)],
-                        phones[number // len(_METHODS) % len(phones)],
-                    )
-                    with contextlib.suppress(OSError):
-                        sock.sendto(_scan_message(sock.getsockname(), method, phone, number), phone)
+                phones = list(self._phones())
+                if not phones:
+                    continue
+                turn, at = divmod(number, len(_METHODS))
+                phone = phones[turn % len(phones)]
+                message = _scan_message(sock.getsockname(), _METHODS[at], phone, number)
+                with contextlib.suppress(OSError):  # a full buffer loses the datagram
+                    sock.sendto(message, phone)
 
     async def _call_in_turn(self, every_s: float) -> None:
         while True:
@@ -162,10 +167,15 @@ class Noise:
 def _scan_message(source: Address, method: str, phone: Address, number: int) -> bytes:
     host, port = source
     body = f"v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n"
-    to, here = f"{phone[0]}:{phone[1]}", f"{host}:{port}"
-    return _SCAN.format(
-        method=method, to=to, here=here, number=number, length=len(body), body=body
-    ).encode()
+    message = _SCAN.format(
+        method=method,
+        to=f"{phone[0]}:{phone[1]}",
+        here=f"{host}:{port}",
+        number=number,
+        length=len(body),
+        body=body,
+    )
+    return message.encode()
 
 
 async def _stand_still(seconds: float, every_s: float) -> None:

@@ -62,12 +62,11 @@ class Authority:
         subject = _name(names[0])
         issuer, issuer_key = (subject, key) if self_signed else (self._name, self._key)
         purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        shown = x509.SubjectAlternativeName([_general(name) for name in names])
         certificate = (
             self._builder(subject, issuer, key, expired=expired)
             .add_extension(_usage(sign=False), critical=True)
-            .add_extension(
-                x509.SubjectAlternativeName([_general(name) for name in names]), critical=False
-            )
+            .add_extension(shown, critical=False)
             .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
             .sign(issuer_key, hashes.SHA256())
         )
@@ -101,8 +100,12 @@ class Authority:
     ) -> x509.CertificateBuilder:
         """With a ``path_length``, of a certificate authority."""
         now = datetime.datetime.now(datetime.UTC)
-        begin, end = (now - 30 * _DAY, now - _DAY) if expired else (now - _DAY, now + 30 * _DAY)
+        if expired:
+            begin, end = now - 30 * _DAY, now - _DAY
+        else:
+            begin, end = now - _DAY, now + 30 * _DAY
         is_authority = path_length is not None
+        constraints = x509.BasicConstraints(ca=is_authority, path_length=path_length)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -111,14 +114,13 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(begin)
             .not_valid_after(end)
-            .add_extension(
-                x509.BasicConstraints(ca=is_authority, path_length=path_length), critical=True
-            )
+            .add_extension(constraints, critical=True)
         )
 
     def _write(self, name: str, data: bytes) -> Path:
         path = self._directory / name
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
             file.write(data)
         return path
 
@@ -171,14 +173,16 @@ class Certificates:
     def __init__(
         self, label: str, deployment: Deployment, block: Block, authority: Authority
     ) -> None:
-        self._label, self._block, self._authority = label, block, authority
+        self._label = label
+        self._block = block
+        self._authority = authority
         self.ca_file = str(authority.ca_file)
         trunks = [block[Host.FIRST_TRUNK + i] for i in range(len(deployment.trunks))]
-        carrier = deployment.accounts[next(iter(deployment.accounts))].domain
-        self.platform = self._identity(
-            "platform", [deployment.platform.domain, block[Host.PLATFORM], *trunks]
-        )[0]
-        self.carrier = self._identity("carrier", [carrier, block[Host.CARRIER]])[0]
+        names = [deployment.platform.domain, block[Host.PLATFORM], *trunks]
+        self.platform, _ = self._identity("platform", names)
+        first_account = next(iter(deployment.accounts.values()))
+        names = [first_account.domain, block[Host.CARRIER]]
+        self.carrier, _ = self._identity("carrier", names)
         names = ["sip.synthflow.example", block[Host.SYNTHFLOW], block[Host.OTHER_REGION]]
         self.synthflow, self._good = self._identity("synthflow", names)
         self._make_bad = functools.cache(
@@ -203,15 +207,13 @@ class Certificates:
         """A good one and bad ones for a stand-in, as a deployment has them."""
         names = ["stand-in.example", self._block[Host.STAND_IN], self._block[Host.STRANGER]]
         label = f"{self._label}-stand-in"
-        good, bad = (
-            self._authority.issue(label, names),
-            self._authority.bad_certificates(label, names),
-        )
+        good = self._authority.issue(label, names)
+        bad = self._authority.bad_certificates(label, names)
         return {
-            "certificate": str(good.certificate),
-            "private_key": str(good.key),
-            "bad_certificates": {
-                kind: {"certificate": str(c.certificate), "private_key": str(c.key)}
-                for kind, c in bad.items()
-            },
+            **_files(good),
+            "bad_certificates": {kind: _files(certificate) for kind, certificate in bad.items()},
         }
+
+
+def _files(certificate: Certificate) -> dict[str, Any]:
+    return {"certificate": str(certificate.certificate), "private_key": str(certificate.key)}

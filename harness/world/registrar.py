@@ -13,6 +13,8 @@ from harness.sip.uri import NameAddr, Uri
 from harness.world.wire.call import IncomingRequest
 from harness.world.wire.transport import Endpoint, Flow
 
+#: Outcomes that are answered with a challenge: the client may answer it with good credentials.
+CHALLENGED = (CredentialCheck.MISSING, CredentialCheck.STALE, CredentialCheck.REPLAYED)
 DEFAULT_EXPIRES, LONGEST = 3600, 7200
 _MOST_EXPIRES = 2**32 - 1  # RFC 3261 section 20.19
 
@@ -59,12 +61,14 @@ class Registrar:
     def bindings(self, user: str) -> list[Binding]:
         """Where a user is now, latest first; nowhere when none is registered."""
         now = time.monotonic()
-        found = [b for b in self._bindings.get(user, {}).values() if b.expires_at > now]
+        bindings = self._bindings.get(user, {}).values()
+        found = [binding for binding in bindings if binding.expires_at > now]
         return sorted(found, key=lambda binding: -binding.expires_at)
 
     def users(self) -> dict[str, int]:
         """Registered users, and how many places each is at."""
-        return {user: count for user in self._bindings if (count := len(self.bindings(user)))}
+        counts = {user: len(self.bindings(user)) for user in self._bindings}
+        return {user: count for user, count in counts.items() if count}
 
     async def handle(self, incoming: IncomingRequest) -> None:
         """Answer a REGISTER."""
@@ -82,8 +86,10 @@ class Registrar:
 
     def _register(self, user: str, request: Request, incoming: IncomingRequest) -> None:
         bindings = self._bindings.setdefault(user, {})
+        call_id = request.call_id
         cseq = request.cseq.number
-        if any(b.call_id == request.call_id and b.cseq >= cseq for b in bindings.values()):
+        earlier = [binding for binding in bindings.values() if binding.call_id == call_id]
+        if any(binding.cseq >= cseq for binding in earlier):
             incoming.respond(500, "CSeq is not above the last one")  # section 10.3 step 7
             return
         if request.contact_is_star:
@@ -99,16 +105,16 @@ class Registrar:
                 continue
             granted = self._grant(min(asked, LONGEST))
             # The latest contact of a phone replaces its older ones, which no longer answer.
-            for old in [k for k, b in bindings.items() if b.call_id == request.call_id]:
+            older = [old for old, binding in bindings.items() if binding.call_id == call_id]
+            for old in older:
                 del bindings[old]
-            bindings[key] = Binding(
-                contact.uri, incoming.flow, time.monotonic() + granted, request.call_id, cseq
-            )
+            expires_at = time.monotonic() + granted
+            bindings[key] = Binding(contact.uri, incoming.flow, expires_at, call_id, cseq)
         now = time.monotonic()
-        headers = [
-            ("Contact", f"<{binding.contact}>;expires={round(binding.expires_at - now)}")
-            for binding in self.bindings(user)
-        ]
+        headers = []
+        for binding in self.bindings(user):
+            left = round(binding.expires_at - now)
+            headers.append(("Contact", f"<{binding.contact}>;expires={left}"))
         incoming.respond(200, headers=headers)
 
 
@@ -124,11 +130,7 @@ def refuse(
 
     Credentials for another URI and malformed credentials get 400 (RFC 2617 section 3.2.2.5).
     """
-    if checked.outcome in (
-        CredentialCheck.MISSING,
-        CredentialCheck.STALE,
-        CredentialCheck.REPLAYED,
-    ):
+    if checked.outcome in CHALLENGED:
         answer(digest.status, None, [digest.challenge(stale=checked.stale)])
     elif checked.outcome in (CredentialCheck.WRONG_URI, CredentialCheck.MALFORMED):
         answer(400, f"Bad Request: {checked.outcome.value}", ())

@@ -174,10 +174,9 @@ class Tenant:
             return
         self._security = now
         self._certificates.show_for_synthflow(wrong)
-        for ua in (
-            self._synthflow_ua,
-            *(termination.ua for termination in self.platform.terminations.values()),
-        ):
+        agents = [self._synthflow_ua]
+        agents += [termination.ua for termination in self.platform.terminations.values()]
+        for ua in agents:
             for flow in ua.transport.flows():
                 flow.close()
 
@@ -213,27 +212,29 @@ class Tenant:
     async def _start_carrier(self) -> None:
         address = self.context.block[Host.CARRIER]
         ua = await self._agent("carrier", _listens(address, TRANSPORTS), self._certificates.carrier)
-        accounts, phones = self.deployment.accounts, self.deployment.phones.values()
         noisy = self._stranger
         passwords = self._passwords(at_carrier=True) | {noisy.username: noisy.password}
-        users = {p.number: p.aor_user for p in phones if p.number}
+        telephones = [phone for phone in self.deployment.phones.values() if phone.number]
+        users = {phone.number: phone.aor_user for phone in telephones if phone.number}
         users[noisy.username] = noisy.username
-        realm = next((accounts[p.account].domain for p in phones if p.number), "carrier.example")
+        realm = "carrier.example"
+        if telephones:
+            realm = self.deployment.accounts[telephones[0].account].domain
         self.carrier = Carrier(self.context, ua, realm, passwords, users)
 
     def _passwords(self, *, at_carrier: bool) -> dict[str, str]:
         """Phones with a number have their account with the carrier, those with a user name with the
         platform.
         """
-        found = [
-            phone for phone in self.deployment.phones.values() if bool(phone.number) is at_carrier
-        ]
-        return {
-            phone.aor_user: phone.password.get_secret_value() for phone in found if phone.password
-        }
+        passwords = {}
+        for phone in self.deployment.phones.values():
+            if phone.password and bool(phone.number) is at_carrier:
+                passwords[phone.aor_user] = phone.password.get_secret_value()
+        return passwords
 
     async def _start_platform(self) -> None:
-        deployment, block = self.deployment, self.context.block
+        deployment = self.deployment
+        block = self.context.block
         kind = _kind_of(deployment)
         ua = await self._agent(
             "platform",
@@ -247,12 +248,7 @@ class Tenant:
         }
         self.platform = kind(self.context, ua, terminations, self._passwords(at_carrier=False))
         await self._start_announcements()
-        transport, carrier = kind.transports[0], self.carrier
-        carrier.platform, carrier.to_platform = self.platform, ua.local(transport)
-        self.platform.carrier, self.platform.subscribers = (
-            carrier.ua.local(transport),
-            frozenset(carrier.subscribers),
-        )
+        self._join_carrier()
         take_platform_calls(self.platform)
         watch = end_dead_calls(self._legs, self.context.audit)
         self._watching = self.context.audit.spawn(watch, f"tenant {self.number} watches its calls")
@@ -260,12 +256,13 @@ class Tenant:
         for trunk in deployment.trunks:
             listen = terminations[trunk.name].ua.listening[0]
             trunks.append(_with(trunk, termination=f"{listen.address}:{listen.port}"))
-        accounts, ca_file = {}, self._certificates.ca_file
+        accounts = {}
+        ca_file = self._certificates.ca_file
         for name, account in deployment.accounts.items():
-            at_carrier = _is_at_carrier(deployment, name)
-            listen = (carrier.ua if at_carrier else ua).local(account.transport)
+            registrar_ua = self.carrier.ua if _is_at_carrier(deployment, name) else ua
+            listen = registrar_ua.local(account.transport)
             accounts[name] = _with(account, host=listen.address, port=listen.port, ca_file=ca_file)
-        listen = ua.local(_transport_of_agents(deployment) or transport)
+        listen = ua.local(_transport_of_agents(deployment) or kind.transports[0])
         entry = _with(deployment.platform, host=listen.address, port=listen.port)
         campaign = deployment.campaign
         if campaign is not None:
@@ -276,8 +273,19 @@ class Tenant:
             deployment, trunks=tuple(trunks), accounts=accounts, platform=entry, campaign=campaign
         )
 
+    def _join_carrier(self) -> None:
+        """Let carrier and platform reach each other, over the transport that the platform prefers."""
+        carrier = self.carrier
+        platform = self.platform
+        transport = platform.transports[0]
+        carrier.platform = platform
+        carrier.to_platform = platform.ua.local(transport)
+        platform.carrier = carrier.ua.local(transport)
+        platform.subscribers = frozenset(carrier.subscribers)
+
     async def _start_announcements(self) -> None:
-        platform, block = self.platform, self.context.block
+        platform = self.platform
+        block = self.context.block
         ua = await self._agent("announcements", [Endpoint("udp", block[Host.ANNOUNCEMENTS])], None)
         ua.on_invite = partial(announce, platform)
         platform.announcements = ua
@@ -312,18 +320,16 @@ class Tenant:
         return Termination(self.context, trunk, ua, clear)
 
     async def _start_synthflow_agents(self) -> None:
-        documented: list[tuple[TransportName, int]] = [
+        places: list[tuple[TransportName, int]] = [
             ("udp", PLAIN_PORT),
             ("tcp", PLAIN_PORT),
             ("tls", TLS_PORT),
         ]
-        # Other voice agents have other ports than the guides name.
-        declared = [
-            (trunk.transport, trunk.port)
-            for trunk in self.deployment.trunks
-            if trunk.ai == "synthflow"
-        ]
-        places = list(dict.fromkeys(documented + declared))
+        for trunk in self.deployment.trunks:
+            # Other voice agents have other ports than the guides name.
+            place = (trunk.transport, trunk.port)
+            if trunk.ai == "synthflow" and place not in places:
+                places.append(place)
 
         def listens(host: Host) -> list[Endpoint]:
             return [
@@ -386,10 +392,10 @@ class Tenant:
             if trunk.ai == "stand-in" and trunk.transport == "udp":
                 yield self.context.block[Host.STAND_IN], trunk.port
         for registrar in (self.carrier.registrar, self.platform.registrar):
-            places = [
-                binding.flow for user in registrar.users() for binding in registrar.bindings(user)
-            ]
-            yield from (flow.remote for flow in places if flow.transport == "udp")
+            for user in registrar.users():
+                for binding in registrar.bindings(user):
+                    if binding.flow.transport == "udp":
+                        yield binding.flow.remote
 
     def _synthflow_trace(self, traced: Traced) -> None:
         self.synthflow.trace(traced)
@@ -432,13 +438,8 @@ class Tenant:
         started.
         """
         await asyncio.gather(*(ua.stop() for ua in self._agents))
-        await asyncio.gather(
-            *(
-                server.stop()
-                for server in (self._api, self._recordings, self._campaigns)
-                if server is not None
-            )
-        )
+        servers = (self._api, self._recordings, self._campaigns)
+        await asyncio.gather(*(server.stop() for server in servers if server is not None))
         self._captures.close()
         self.context.block.release()
 
@@ -450,17 +451,18 @@ class Tenant:
         await self._apply_settings()
 
     async def _apply_settings(self) -> None:
-        if self._api is not None:
-            await (
-                self._api.pause()
-                if self.context.settings.api.answers == "refused"
-                else self._api.resume()
-            )
+        if self._api is None:
+            return
+        if self.context.settings.api.answers == "refused":
+            await self._api.pause()
+        else:
+            await self._api.resume()
 
     # --- what is up ---------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
         """What is up now."""
+        terminations = self.platform.terminations
         return {
             "tenant": self.number,
             "deployment": self.deployment.name,
@@ -475,11 +477,13 @@ class Tenant:
                 "platform": self.platform.registrar.users(),
                 "trunks": {
                     name: termination.registrar.users()
-                    for name, termination in self.platform.terminations.items()
+                    for name, termination in terminations.items()
                 },
             },
             "trunks_in_use": {
-                name: len(t.in_use) for name, t in self.platform.terminations.items() if t.in_use
+                name: len(termination.in_use)
+                for name, termination in terminations.items()
+                if termination.in_use
             },
             "dialogs": sum(len(ua.calls()) for ua in self._agents),
         }
@@ -499,32 +503,32 @@ def mistakes_of(deployment: Deployment) -> list[str]:
 def _mistakes(deployment: Deployment) -> Iterator[str]:
     transports = _kind_of(deployment).transports
     for name, account in deployment.accounts.items():
-        phones = {
-            phone: bool(entry.number)
-            for phone, entry in deployment.phones.items()
-            if entry.account == name
-        }
-        numbered = next((phone for phone, has_number in phones.items() if has_number), None)
-        others = next((phone for phone, has_number in phones.items() if not has_number), None)
+        numbered: list[str] = []
+        others: list[str] = []
+        for phone, phone_entry in deployment.phones.items():
+            if phone_entry.account == name:
+                (numbered if phone_entry.number else others).append(phone)
         if not numbered and account.transport not in transports:
             alone = f"which alone the simulated platform of {deployment.integration} speaks"
             yield f"accounts.{name}.transport: {account.transport!r}; allowed: {', '.join(transports)}, {alone}"
         if numbered and others:
             allowed = "an account for telephones, which is at the carrier, and one for those who have a user alone"
-            what = f"{numbered} has a number, {others} none; allowed in a simulated deployment: {allowed}"
+            what = f"{numbered[0]} has a number, {others[0]} none; allowed in a simulated deployment: {allowed}"
             yield f"accounts.{name}: {what}, which is at the platform"
     for table in ("assistants", "groups", "lines"):
-        settings, known = deployment.simulated.get(table), getattr(deployment, table)
-        for name in settings if isinstance(settings, dict) else ():
+        settings = deployment.simulated.get(table)
+        if not isinstance(settings, dict):
+            continue
+        known = getattr(deployment, table)
+        for name in settings:
             if name != "*" and name not in known:
                 what = f"the file has none of that name{nearest(name, known)}; allowed: {', '.join(known)}"
                 yield f"simulated.{table}.{name}: {what}, or * for all others"
 
 
 def _kind_of(deployment: Deployment) -> type[Platform]:
-    return _PLATFORMS.get(
-        deployment.integration, GenericSbc
-    )  # a customer's own integration is simulated as an SBC
+    # A customer's own integration is simulated as an SBC.
+    return _PLATFORMS.get(deployment.integration, GenericSbc)
 
 
 def _is_at_carrier(deployment: Deployment, account: str) -> bool:
@@ -535,26 +539,24 @@ def _is_at_carrier(deployment: Deployment, account: str) -> bool:
 def _captured(deployment: Deployment, block: Block) -> dict[Point, list[str]]:
     """The addresses on the far side of each point of the platform that can be captured."""
     ai = (Host.SYNTHFLOW, Host.SYNTHFLOW_MEDIA, Host.OTHER_REGION, Host.STAND_IN, Host.STRANGER)
-    telephones = (
-        Host.FIRST_PHONE + i
-        for i, name in enumerate(deployment.accounts)
-        if _is_at_carrier(deployment, name)
-    )
+    callers: list[int] = [Host.CARRIER, Host.NOISE]
+    for index, account in enumerate(deployment.accounts):
+        if _is_at_carrier(deployment, account):
+            callers.append(Host.FIRST_PHONE + index)
     return {
         "trunk": [block[host] for host in ai],
-        "carrier": [block[host] for host in (Host.CARRIER, Host.NOISE, *telephones)],
+        "carrier": [block[host] for host in callers],
     }
 
 
 def _transport_of_agents(deployment: Deployment) -> TransportName | None:
     """Over which the first agent with an account at the platform signals; None where there is none."""
-    agents = (
-        deployment.phones[agent] for group in deployment.groups.values() for agent in group.agents
-    )
-    return next(
-        (deployment.accounts[agent.account].transport for agent in agents if agent.number is None),
-        None,
-    )
+    for group in deployment.groups.values():
+        for name in group.agents:
+            agent = deployment.phones[name]
+            if agent.number is None:
+                return deployment.accounts[agent.account].transport
+    return None
 
 
 def _listens(address: str, transports: Sequence[TransportName]) -> list[Endpoint]:
@@ -570,6 +572,5 @@ def _listens(address: str, transports: Sequence[TransportName]) -> list[Endpoint
                 datagram.bind((address, port))
             except OSError:
                 continue
-        return [
-            Endpoint(transport, address, port + (transport == "tls")) for transport in transports
-        ]
+        ports = {"udp": port, "tcp": port, "tls": port + 1}
+        return [Endpoint(transport, address, ports[transport]) for transport in transports]

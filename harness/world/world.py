@@ -36,15 +36,12 @@ _GREETING = "hello-en"
 
 def _understood(deployment: Deployment) -> tuple[str, ...]:
     """The prompts that the deployment's assistants understand, each once."""
-    handovers = (
-        each for name in deployment.assistants for each in deployment.handovers(name).values()
-    )
     asked = [_GREETING]
-    for handover in handovers:
-        asked += (
-            [handover.prompt] if "prompt" in handover.ways and handover.prompt is not None else []
-        )
-        asked += [answer for answer in handover.then if not is_digit(answer)]
+    for name in deployment.assistants:
+        for handover in deployment.handovers(name).values():
+            if "prompt" in handover.ways and handover.prompt is not None:
+                asked.append(handover.prompt)
+            asked += [answer for answer in handover.then if not is_digit(answer)]
     return tuple(dict.fromkeys(asked))
 
 
@@ -65,15 +62,12 @@ class World:
         self.speech = speech
         self.audit = Audit()
         self.ticker = Ticker()
-        self.media_engine = MediaEngine(
-            self.ticker,
-            _understood(deployment),
-            capacity=max(
-                _FEWEST_CHANNELS,
-                _CHANNELS_PER_TENANT * tenants,
-                deployment.limits.concurrent_calls + _CHANNELS_PER_TENANT,
-            ),
+        channels = max(
+            _FEWEST_CHANNELS,
+            _CHANNELS_PER_TENANT * tenants,
+            deployment.limits.concurrent_calls + _CHANNELS_PER_TENANT,
         )
+        self.media_engine = MediaEngine(self.ticker, _understood(deployment), channels)
         self.authority = Authority(directory / "certificates")
         self._trace_file = (directory / "sip.log").open("w", encoding="utf-8") if trace else None
         self.trace: Trace | None = self._write_trace if trace else None
@@ -105,7 +99,8 @@ class World:
 
     async def _start_control(self) -> str:
         token = secrets.token_urlsafe(24)
-        self._control = HttpServer(control(self, token), self.tenants[0].context.block[_CONTROL])
+        address = self.tenants[0].context.block[_CONTROL]
+        self._control = HttpServer(control(self, token), address)
         return f"http://{CONTROL_USER}:{token}@{await self._control.start()}"
 
     def deployments(self) -> Sequence[dict[str, Any]]:
@@ -141,11 +136,11 @@ class World:
         if self._trace_file is None or self._trace_file.closed:
             return
         arrow = "->" if traced.direction == "sent" else "<-"
-        with contextlib.suppress(OSError):
-            self._trace_file.write(
-                f"--- {traced.at:.4f} {traced.node} {traced.transport} {traced.local} {arrow} {traced.remote}\n"
-                f"{traced.data.decode('utf-8', 'replace')}\n"
-            )
+        ends = f"{traced.local} {arrow} {traced.remote}"
+        head = f"--- {traced.at:.4f} {traced.node} {traced.transport} {ends}"
+        message = traced.data.decode("utf-8", "replace")
+        with contextlib.suppress(OSError):  # calls go on without a trace on a full disk
+            self._trace_file.write(f"{head}\n{message}\n")
             self._trace_file.flush()
 
 
@@ -178,9 +173,8 @@ def control(world: World, token: str) -> web.Application:
         number = asked.get("tenant")
         found = [tenant for tenant in world.tenants if number in (None, tenant.number)]
         if not found:
-            raise SelectionError(
-                f"tenant {number}: there is none; allowed: 0 to {len(world.tenants) - 1}"
-            )
+            last = len(world.tenants) - 1
+            raise SelectionError(f"tenant {number}: there is none; allowed: 0 to {last}")
         return found
 
     def listed(tenants: Sequence[Tenant]) -> web.Response:
@@ -192,7 +186,8 @@ def control(world: World, token: str) -> web.Application:
         return web.json_response(world.state_of_all())
 
     async def end_calls(request: web.Request) -> web.Response:
-        await asyncio.gather(*(tenant.end_calls() for tenant in chosen(await _asked(request))))
+        tenants = chosen(await _asked(request))
+        await asyncio.gather(*(tenant.end_calls() for tenant in tenants))
         return web.json_response(world.state_of_all())
 
     async def faults(request: web.Request) -> web.Response:
@@ -200,13 +195,15 @@ def control(world: World, token: str) -> web.Application:
 
     async def set_fault(request: web.Request) -> web.Response:
         asked = await _asked(request)
-        for tenant in (tenants := chosen(asked)):
+        tenants = chosen(asked)
+        for tenant in tenants:
             tenant.context.faults.set(str(asked["name"]), asked.get("line"))
         return listed(tenants)
 
     async def clear_faults(request: web.Request) -> web.Response:
         asked = await _asked(request)
-        for tenant in (tenants := chosen(asked)):
+        tenants = chosen(asked)
+        for tenant in tenants:
             if "name" in asked:
                 tenant.context.faults.clear(str(asked["name"]), asked.get("line"))
             else:

@@ -122,9 +122,13 @@ def recorded(path: Path, codec: str) -> Frames:
     return frames((resample(samples, rate, _RATE) / 32768.0).astype(np.float32), codec)
 
 
+def _sine(frequency: float, time: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.sin(2 * np.pi * frequency * time)
+
+
 def _cadence(tones: tuple[float, ...], on: float, off: float) -> NDArray[np.float32]:
     time = np.arange(round(on * _RATE)) / _RATE
-    sound = sum(0.1 * np.sin(2 * np.pi * tone * time) for tone in tones)
+    sound = sum(0.1 * _sine(tone, time) for tone in tones)
     return np.concatenate([sound, np.zeros(round(off * _RATE))]).astype(np.float32)
 
 
@@ -142,8 +146,8 @@ def _music() -> NDArray[np.float32]:
     for chord in chords:
         for beat in range(4):
             note = chord[beat % 3] * 2
-            struck = sum(np.sin(2 * np.pi * partial * note * at) / partial for partial in (1, 2, 3))
-            held = sum(np.sin(2 * np.pi * low * at) for low in chord)
+            struck = sum(_sine(partial * note, at) / partial for partial in (1, 2, 3))
+            held = sum(_sine(low, at) for low in chord)
             bars.append(0.08 * dying * struck + 0.03 * held)
     return np.concatenate(bars).astype(np.float32)
 
@@ -164,13 +168,17 @@ def _sound(make: Callable[[], NDArray[np.float32]]) -> Callable[[str], Frames]:
     return cache(lambda codec: frames(make(), codec))
 
 
+def _two_notes() -> NDArray[np.float32]:
+    first = _cadence((587.3,), 0.2, 0.05)
+    second = _cadence((784.0,), 0.2, 1.55)
+    return np.concatenate([first, second])
+
+
 silence = _sound(lambda: np.zeros(FRAME, np.float32))
 #: North America's ringback: 440 and 480 Hz, two seconds of six (ITU-T E.180 supplement 2).
 ringback = _sound(lambda: _cadence((440.0, 480.0), 2.0, 4.0))
 #: The menu's prompt: two notes, one after the other, every two seconds.
-menu = _sound(
-    lambda: np.concatenate([_cadence((587.3,), 0.2, 0.05), _cadence((784.0,), 0.2, 1.55)])
-)
+menu = _sound(_two_notes)
 #: A second of the test tone of 1020 Hz (ITU-T O.6), which no network uses for signalling.
 tone = _sound(lambda: _cadence((1020.0,), 1.0, 0.0))
 #: The tone of an answering machine.
@@ -227,9 +235,8 @@ class Player:
         sound = self._sound(codec.name.upper())
         if not self._media.held:
             payload = sound[self._at % len(sound)]
-            self._media.port.send(
-                self._stream.packet(codec.payload_type, payload, marker=self._at == 0)
-            )
+            packet = self._stream.packet(codec.payload_type, payload, marker=self._at == 0)
+            self._media.port.send(packet)
         self._at += 1
         self._stream.timestamp += FRAME
 

@@ -89,7 +89,8 @@ class PlatformCall(BackToBack):
 
     async def run(self, first: WireLeg) -> None:
         """Route the call by the called number."""
-        call, platform = self.incoming, self.platform
+        call = self.incoming
+        platform = self.platform
         assert call is not None
         if call.offer is None:
             raise LegRefusedError(488, "An offer is needed")
@@ -97,13 +98,10 @@ class PlatformCall(BackToBack):
         call.progress(100)
         self.caller = Caller.of(call.request, platform.region, asserted=True)
         number = platform.routes.called(call.request.uri)
-        route = (
-            platform.routes.find(number or "")
-            if self.termination is None
-            else platform.routes.from_ai(call.request.uri)
-        )
-        self.called = number if self.termination is None and route is not None else None
-        if isinstance(route, GroupRoute) or (route is not None and self.termination is None):
+        route = self._route_of(call, number)
+        if route is not None:
+            if self.termination is None:
+                self.called = number
             chosen = await self._goes_in(first, route)
             if isinstance(chosen, GroupRoute):
                 await self._to_group(first, chosen)
@@ -111,34 +109,46 @@ class PlatformCall(BackToBack):
                 self.name = f"{platform.name} {chosen.name} {call.call_id}"
                 await self.to_ai(first, chosen, x_headers(call.request))
         elif number and platform.is_outside(number):
-            await self.dial(
-                platform.outside(number, self.caller, x_headers(call.request)), first, _RING_SECONDS
-            )
+            outside = platform.outside(number, self.caller, x_headers(call.request))
+            await self.dial(outside, first, _RING_SECONDS)
         else:
             raise LegRefusedError(404)
+
+    def _route_of(self, call: IncomingCall, number: str | None) -> Route | None:
+        """Where the call leads within the platform: over a trunk from the AI, only to groups."""
+        if self.termination is None:
+            return self.platform.routes.find(number or "")
+        route = self.platform.routes.from_ai(call.request.uri)
+        return route if isinstance(route, GroupRoute) else None
 
     async def _to_group(self, first: WireLeg, route: GroupRoute) -> None:
         assert self.incoming is not None
         if self.termination is not None:
-            self._transferred = True
-            self.line = self.platform.line_behind(self.termination)
-            numbers = self.platform.deployment.numbers_of_line(self.line) if self.line else {}
-            self.called = numbers.get(self.termination.trunk.name)
+            self._transfer_over(self.termination)
         headers = x_headers(self.incoming.request)
+        group = self.platform.group_for(route.name, headers, self.line)
         try:
-            leg = await self.ring_group(
-                self.platform.group_for(route.name, headers, self.line), first, headers
-            )
+            leg = await self.ring_group(group, first, headers)
         except LegRefusedError:
-            routes, line = self.platform.routes, route.line
-            if line and (to_ai := routes.overflow(line, self.called or "")):
+            if route.line is None:
+                raise
+            to_ai = self.platform.routes.overflow(route.line, self.called or "")
+            if to_ai is not None:
                 await self.to_ai(first, to_ai, headers)
                 return
-            overflow = routes.fallback(line) if line is not None else None
-            if overflow is None:
+            fallback = self.platform.routes.fallback(route.line)
+            if fallback is None:
                 raise
-            leg = await self.ring_group(overflow, first, headers)
+            leg = await self.ring_group(fallback, first, headers)
         self.connect(leg, first)
+
+    def _transfer_over(self, termination: Termination) -> None:
+        """Note that the AI hands over by a call of its own, and of which line and number."""
+        self._transferred = True
+        self.line = self.platform.line_behind(termination)
+        if self.line is not None:
+            numbers = self.platform.deployment.numbers_of_line(self.line)
+            self.called = numbers.get(termination.trunk.name)
 
     async def _goes_in(self, first: WireLeg, route: Route) -> Route | None:
         """Go through hours, announcement and menus; return where they lead, None when the call has
@@ -147,17 +157,20 @@ class PlatformCall(BackToBack):
         name = line_of(route)
         if name is None:  # a group's own number
             return route
-        self.line, line = name, self.platform.lines[name]
+        self.line = name
+        line = self.platform.lines[name]
         closes_after_menu = self.platform.deployment.closes_after_menu
         if not closes_after_menu(name) and await self._is_closed(first, name):
             return None
         if self.platform.settings.line(name).answers_first or self._wrong("platform-answers-first"):
             self._answered(first)
         await self._give_notice(first, line.announcement_s)
-        if menu := self.platform.routes.menu(self.called or ""):
+        menu = self.platform.routes.menu(self.called or "")
+        if menu:
             route = await self._choose(first, menu)
-            self.line = chosen = line_of(route) or name
-            name, line = chosen, self.platform.lines[chosen]
+            name = line_of(route) or name
+            self.line = name
+            line = self.platform.lines[name]
         if closes_after_menu(name) and await self._is_closed(first, name):
             return None
         if menu:
@@ -183,54 +196,75 @@ class PlatformCall(BackToBack):
         self.connect(await self.ring_group(group, first, headers), first)
 
     async def _choose(self, first: WireLeg, menu: Mapping[str, Route]) -> Route:
+        """Answer, and take digits until they name one of the menu's choices."""
         media = self._answered(first)
         queue = self._digits = asyncio.Queue()
         pressed = ""
         try:
             while pressed not in menu:
-                left = {one[len(pressed) :]: menu[one] for one in menu if one.startswith(pressed)}
-                said = {
-                    self._said(route): one for one, route in left.items() if one.startswith(SAY)
-                }
-                try:
-                    key = await wait_for_digit(
-                        [keys_of(one)[0] for one in left],
-                        queue,
-                        media,
-                        self.platform.ticker,
-                        self._menu_waits_s(left.get(SILENCE)),
-                        prompts=said,
-                    )
-                    pressed += said.get(key, key)
-                except LegRefusedError:
-                    if SILENCE not in left:
-                        raise
-                    pressed += SILENCE
+                left = {}
+                for keys, route in menu.items():
+                    if keys.startswith(pressed):
+                        left[keys.removeprefix(pressed)] = route
+                pressed += await self._next_choice(left, queue, media)
             return menu[pressed]
         finally:
             self._digits = None
+
+    async def _next_choice(
+        self, left: Mapping[str, Route], digits: asyncio.Queue[str], media: LegMedia
+    ) -> str:
+        """The next digit of one of the choices ``left``, or what a menu has in place of digits:
+        `SILENCE`, or a choice that is said.
+        """
+        said = {self._said(route): keys for keys, route in left.items() if keys.startswith(SAY)}
+        by_silence = left.get(SILENCE)
+        try:
+            key = await wait_for_digit(
+                [keys_of(keys)[0] for keys in left],
+                digits,
+                media,
+                self.platform.ticker,
+                self._menu_waits_s(by_silence),
+                prompts=said,
+            )
+        except LegRefusedError:
+            if by_silence is None:
+                raise
+            return SILENCE
+        return said.get(key, key)
 
     def _said(self, route: Route) -> str:
         """What leads there in place of a digit."""
         return str(self.platform.lines[str(line_of(route))].say)
 
-    def _menu_waits_s(self, by_itself: Route | None) -> float:
-        """How long a menu waits for a digit; ``by_itself``: where it goes on without one."""
-        name = line_of(by_itself) if by_itself is not None else None
+    def _menu_waits_s(self, by_silence: Route | None) -> float:
+        """How long a menu waits for a digit; ``by_silence``: where it goes on without one."""
+        if by_silence is None:
+            return PATIENCE_SECONDS
+        name = line_of(by_silence)
         return PATIENCE_SECONDS if name is None else self.platform.lines[name].menu_waits_s
 
     def _answered(self, first: WireLeg) -> LegMedia:
         """The caller's leg, answered by the platform itself unless it has been answered already."""
-        call, media = first.call, first.anchored
+        call = first.call
+        media = first.anchored
         if isinstance(call, IncomingCall) and call.state == "early" and call.offer is not None:
             call.answer(media.answer(call.offer))
         return media
 
+    def _takes_as_open(self, is_open: bool) -> bool:
+        """Whether the platform takes an opening as open; with the fault, it errs."""
+        return is_open != self._wrong("hours-wrong")
+
     async def _is_closed(self, first: WireLeg, line: str) -> bool:
         """Whether the number is out of its hours; the call has then been handled."""
-        settings, deployment = self.platform.settings.line(line), self.platform.deployment
-        is_open = deployment.is_open(line) if settings.open is None else settings.open
-        if is_open is not self._wrong("hours-wrong"):
+        settings = self.platform.settings.line(line)
+        deployment = self.platform.deployment
+        is_open = settings.open
+        if is_open is None:
+            is_open = deployment.is_open(line)
+        if self._takes_as_open(is_open):
             return False
         group = settings.closed_group or deployment.opening(line).closed
         if group is not None:
@@ -258,9 +292,8 @@ class PlatformCall(BackToBack):
         except LegRefusedError as error:
             if route.line.failover is None or error.status not in _NO_WAY:
                 raise
-            await self._dial_over(
-                self.platform.deployment.trunk(route.line.failover), first, route, headers
-            )
+            failover = self.platform.deployment.trunk(route.line.failover)
+            await self._dial_over(failover, first, route, headers)
 
     async def _dial_over(
         self, trunk: Trunk, first: WireLeg, route: LineRoute, headers: Headers
@@ -272,12 +305,10 @@ class PlatformCall(BackToBack):
             raise LegRefusedError(503)
         termination.in_use.add(self)
         try:
-            timeout = self.platform.routes.ring_timeout(
-                route, self.platform.context.timings.ring_timeout_s
-            )
-            leg = await self._with_ringback(
-                first, self.dial(self._ai(termination, route, headers), first, timeout)
-            )
+            configured = self.platform.context.timings.ring_timeout_s
+            timeout = self.platform.routes.ring_timeout(route, configured)
+            assistant = self._ai(termination, route, headers)
+            leg = await self._with_ringback(first, self.dial(assistant, first, timeout))
         except BaseException:
             termination.in_use.discard(self)
             raise
@@ -310,13 +341,13 @@ class PlatformCall(BackToBack):
     # --- targets -----------------------------------------------------------------------------------
 
     def _ai(self, termination: Termination, route: LineRoute, headers: Headers) -> LegTarget:
-        platform, trunk = self.platform, termination.trunk
+        platform = self.platform
+        trunk = termination.trunk
         in_the_clear = route.line.plaintext or self._wrong("tls-not-appended")
+        is_reachable = route.line.reachable or trunk.name == route.line.failover
         ua, hop = termination.next_hop(
             route.name,
-            other_host=None
-            if route.line.reachable or trunk.name == route.line.failover
-            else platform.context.block[Host.NO_LISTENER],
+            other_host=None if is_reachable else platform.context.block[Host.NO_LISTENER],
             in_the_clear=in_the_clear,
         )
         passed_on = [] if headers and self._wrong("x-headers-stripped") else headers
@@ -335,18 +366,19 @@ class PlatformCall(BackToBack):
         )
 
     def _from_to_ai(self, route: LineRoute, trunk: str) -> NameAddr:
-        domain, caller = self.platform.domain, self._shown_to_ai()
+        domain = self.platform.domain
+        caller = self._shown_to_ai()
         if self._wrong("from-anonymous"):
             return ANONYMOUS
         if self._wrong("from-trunk-did"):
             return caller.showing(route.did).from_(domain)
         if self._wrong("from-national") and caller.number.startswith("+"):
             return NameAddr(Uri("sip", national(caller.number), domain))
+        deployment = self.platform.deployment
         if self._wrong("from-other-number"):
-            return caller.showing(unassigned_number(self.platform.deployment)).from_(domain)
-        return caller.written(
-            self.platform.deployment.number_format_at(None, trunk), self.platform.region
-        ).from_(domain)
+            return caller.showing(unassigned_number(deployment)).from_(domain)
+        form = deployment.number_format_at(None, trunk)
+        return caller.written(form, self.platform.region).from_(domain)
 
     def _shown_to_ai(self) -> Caller:
         """The number that the AI is shown, also one that another assistant hands over to."""
@@ -355,11 +387,9 @@ class PlatformCall(BackToBack):
     def agent_caller(self) -> Caller:
         """The number that an agent is shown."""
         lost = "caller-id-lost-on-transfer" if self._transferred else "caller-id-lost-on-fallback"
-        return (
-            self.caller.showing(self.platform.number_shown(self))
-            if self._wrong(lost)
-            else self.caller
-        )
+        if self._wrong(lost):
+            return self.caller.showing(self.platform.number_shown(self))
+        return self.caller
 
     async def ring_group(
         self,
@@ -372,34 +402,47 @@ class PlatformCall(BackToBack):
         if name is None:
             raise LegRefusedError(480, "The number leads to no group")
         platform = self.platform
-        entry = platform.deployment.groups[name]
-        if entry.hours and platform.deployment.is_within(entry) is self._wrong("hours-wrong"):
+        groups = platform.deployment.groups
+        entry = groups[name]
+        if entry.hours and not self._takes_as_open(platform.deployment.is_within(entry)):
             if entry.closed is None:
-                return await self.ring(platform.announcement(CLOSED, self), toward, _RING_SECONDS)
+                return await self._announce(CLOSED, toward)
             name = entry.closed
         group = platform.ringing(name)
+        plays = sound.ringback
         if group.queue_s:
             self._answered(toward)
-
-        ring_group = RingGroup(self, group, toward, platform.ticker, on_ringing)
-        ringing = ring_group.ring(lambda: platform.agents(name, self, toward, headers))
+            plays = sound.music
         try:
-            return await self._with_ringback(
-                toward, ringing, sound.music if group.queue_s else sound.ringback
-            )
+            return await self._ring_agents(name, toward, headers, on_ringing, plays)
         except LegRefusedError:
-            overflow = platform.deployment.groups[name].overflow
-            if overflow is not None and not group.voicemail and not group.announcement:
-                again = RingGroup(
-                    self, platform.ringing(overflow), toward, platform.ticker, on_ringing
-                )
-                return await self._with_ringback(
-                    toward, again.ring(lambda: platform.agents(overflow, self, toward, headers))
-                )
-            if not (group.voicemail or group.announcement):
+            overflow = groups[name].overflow
+            if group.voicemail:
+                machine = VOICEMAIL
+            elif group.announcement:
+                machine = CLOSED
+            elif overflow is not None:
+                return await self._ring_agents(overflow, toward, headers, on_ringing)
+            else:
                 raise
-        machine = platform.announcement(VOICEMAIL if group.voicemail else CLOSED, self)
-        return await self.ring(machine, toward, _RING_SECONDS)
+        return await self._announce(machine, toward)
+
+    async def _announce(self, announcement: str, toward: WireLeg) -> WireLeg:
+        target = self.platform.announcement(announcement, self)
+        return await self.ring(target, toward, _RING_SECONDS)
+
+    async def _ring_agents(
+        self,
+        name: str,
+        toward: WireLeg,
+        headers: Headers,
+        on_ringing: Callable[[int, str], None] | None,
+        plays: Callable[[str], sound.Frames] = sound.ringback,
+    ) -> WireLeg:
+        platform = self.platform
+        group = RingGroup(self, platform.ringing(name), toward, platform.ticker, on_ringing)
+        ringing = group.ring(lambda: platform.agents(name, self, toward, headers))
+        return await self._with_ringback(toward, ringing, plays)
 
     # --- media -------------------------------------------------------------------------------------
 
@@ -434,21 +477,25 @@ class PlatformCall(BackToBack):
         self, a: WireLeg, b: WireLeg
     ) -> tuple[Impairment | None, Impairment | None]:
         """The impairments that the faults of this line cause, and the network's own delay."""
-        faulty = self._faults_between(a, b) if self.platform.faults else (None, None)
+        forward, back = self._faults_between(a, b) if self.platform.faults else (None, None)
         noise = self.platform.settings.noise
-        if not noise.rtp_delay_s and not noise.rtp_jitter_s:
-            return faulty
-        forward, back = (
-            impairments.delayed(noise.rtp_delay_s, noise.rtp_jitter_s, each) for each in faulty
+        delay_s = noise.rtp_delay_s
+        jitter_s = noise.rtp_jitter_s
+        if not delay_s and not jitter_s:
+            return forward, back
+        return (
+            impairments.delayed(delay_s, jitter_s, forward),
+            impairments.delayed(delay_s, jitter_s, back),
         )
-        return forward, back
 
     def _faults_between(
         self, a: WireLeg, b: WireLeg
     ) -> tuple[Impairment | None, Impairment | None]:
-        if AI in (a.peer, b.peer):
+        if b.peer == AI:
+            return impairments_with_ai(self._wrong, self._ai_said)
+        if a.peer == AI:
             to_ai, to_caller = impairments_with_ai(self._wrong, self._ai_said)
-            return (to_ai, to_caller) if b.peer == AI else (to_caller, to_ai)
+            return to_caller, to_ai
         if self._transferred and self._wrong("transfer-no-audio"):
             return impairments.blocked, impairments.blocked
         if self._wrong("agent-audio-stops"):
@@ -466,8 +513,9 @@ class PlatformCall(BackToBack):
             return False
         if end.by != "remote" or end.how is not How.BYE:
             return True
-        kinds = {AI: "ai-hangup-not-passed-on", "caller": "caller-hangup-not-passed-on"}
-        if not self._wrong(kinds.get(leg.peer, "agent-hangup-not-passed-on")):
+        faults = {AI: "ai-hangup-not-passed-on", "caller": "caller-hangup-not-passed-on"}
+        fault = faults.get(leg.peer, "agent-hangup-not-passed-on")
+        if not self._wrong(fault):
             return True
         self.audit.spawn(self._release_in_the_end(), f"{self.name} kept")
         return False
@@ -579,13 +627,12 @@ async def _from_outside(platform: Platform, call: IncomingCall) -> None:
 
 async def _from_trunk(platform: Platform, termination: Termination, call: IncomingCall) -> None:
     if termination.admit_call(call, platform.line_behind(termination)):
-        made = PlatformCall(
-            platform, call, f"{platform.name} {termination.trunk.name} {call.call_id}", termination
-        )
+        name = f"{platform.name} {termination.trunk.name} {call.call_id}"
+        made = PlatformCall(platform, call, name, termination)
         made.start(WireLeg(call, platform.anchored(), AI))
 
 
-RING_SECONDS = 60.0
+_CUSTOMER_RINGS_SECONDS = 60.0
 
 
 class CampaignCall(PlatformCall):
@@ -611,7 +658,7 @@ class CampaignCall(PlatformCall):
         """Wait for the customer, then go to the AI."""
         assert isinstance(first.call, OutgoingCall)
         try:
-            body = sdp_of(await first.call.wait_answered(RING_SECONDS))
+            body = sdp_of(await first.call.wait_answered(_CUSTOMER_RINGS_SECONDS))
         except (CallFailedError, TimeoutError):
             first.call.hangup()
             return
@@ -626,12 +673,15 @@ def campaigns(platform: Platform, deployment: Deployment) -> web.Application:
     customer's), and the line's id under some key, if the file's request has ``{campaign}``.
     """
     trigger = deployment.campaign
-    ids = trigger.ids if trigger is not None and "{campaign}" in trigger.body else {}
+    ids: Mapping[str, str] = {}
+    if trigger is not None and "{campaign}" in trigger.body:
+        ids = trigger.ids
 
     async def call(request: web.Request) -> web.Response:
         try:
             asked = json.loads(await request.read())
-            line, customer = str(asked["from"]), normalise(str(asked["to"]), deployment.region)
+            line = str(asked["from"])
+            customer = normalise(str(asked["to"]), deployment.region)
         except (ValueError, KeyError, TypeError, RecursionError):
             return http_server.error(400, "a JSON object with from and to is needed")
         route = platform.routes.find(line)

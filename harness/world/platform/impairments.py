@@ -9,7 +9,7 @@ import itertools
 import random
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -30,10 +30,8 @@ _G711 = {"PCMU": (g711.encode_ulaw, g711.decode_ulaw), "PCMA": (g711.encode_alaw
 _SETTLED = 50  # frames of a call after which its caller is sure to be heard
 _ECHO = 10  # frames that an echo is behind at most
 _BURST = 3.0  # packets lost in a row, on average
-_CLOSES, _OPENS = (
-    5,
-    10,
-)  # frames after which a voice detector takes a pause for one, and those that it needs to open
+_CLOSES = 5  # frames after which a voice detector takes a pause for one
+_OPENS = 10  # frames that it needs to open
 _DIGITAL_SILENCE = 2  # different octets: phones send nothing else in pauses
 # Bits in reverse order: what G.711 makes of octets that are something else.
 _NOISE = bytes(int(f"{octet:08b}"[::-1], 2) ^ 0x5A for octet in range(256))
@@ -90,7 +88,9 @@ def lossy(share: float, seed: int = 1) -> Impairment:
     """
     dice = random.Random(seed)
     losing = False
-    to_good, to_bad = 1 / _BURST, share / _BURST / (1 - share)
+    # Chances to change the state: after each lost packet, and after each packet that got through.
+    to_good = 1 / _BURST
+    to_bad = share / _BURST / (1 - share)
 
     def impair(data: bytes, onward: Send) -> None:
         nonlocal losing
@@ -123,9 +123,19 @@ def growing(by: float, most_s: float) -> Impairment:
         loop = asyncio.get_running_loop()
         if not began:
             began.append(loop.time())
-        loop.call_later(min(most_s, by * (loop.time() - began[0])), onward, data)
+        late = by * (loop.time() - began[0])
+        loop.call_later(min(most_s, late), onward, data)
 
     return impair
+
+
+Make = Callable[[Packet], bytes]
+"""Makes the payload that takes the place of a packet's own."""
+
+
+def _changed(make: Make) -> Impairment:
+    """Every packet of G.711 gets the payload that ``make`` makes; others pass unchanged."""
+    return lambda data, onward: onward(_with_payload(data, make))
 
 
 def noise(data: bytes, onward: Send) -> None:
@@ -140,22 +150,22 @@ def foreign(law: str) -> Frames:
 
 def crossed(audio: Callable[[str], Frames] = foreign) -> Impairment:
     """Another call's ``audio`` takes this one's place, in the codec of its payload type."""
-    other = _looped(audio)
-    return lambda data, onward: onward(_with_payload(data, other))
+    return _changed(_looped(audio))
 
 
-def mixed(beneath: Callable[[Packet], bytes], gain: float = 1.0) -> Impairment:
+def mixed(beneath: Make, gain: float = 1.0) -> Impairment:
     """The voice by ``gain``, and something beneath it."""
 
     def mix(packet: Packet) -> bytes:
         encode, decode = _G711[_law(packet)]
-        both = gain * decode(packet.payload) + decode(beneath(packet)[: len(packet.payload)])
+        voice = gain * decode(packet.payload)
+        both = voice + decode(beneath(packet)[: len(packet.payload)])
         return encode(np.clip(both, -32768, 32767).astype(np.int16))
 
-    return lambda data, onward: onward(_with_payload(data, mix))
+    return _changed(mix)
 
 
-def _looped(audio: Callable[[str], Frames]) -> Callable[[Packet], bytes]:
+def _looped(audio: Callable[[str], Frames]) -> Make:
     count = itertools.count()
 
     def frame(packet: Packet) -> bytes:
@@ -172,8 +182,11 @@ def replayed() -> tuple[Impairment, Impairment]:
     """The impairments of RTP to the AI and to the caller: both hear the caller of an earlier call,
     if there was one.
     """
-    audio, own = dict(_earlier), list[bytes]()
-    to_ai, to_caller = (crossed(lambda law: audio.get(law) or foreign(law)) for _ in range(2))
+    audio = dict(_earlier)
+    own: list[bytes] = []
+
+    def earlier(law: str) -> Frames:
+        return audio.get(law) or foreign(law)
 
     def record(packet: Packet) -> bytes:
         own.append(packet.payload)
@@ -181,6 +194,8 @@ def replayed() -> tuple[Impairment, Impairment]:
             _earlier[_law(packet)] = tuple(own[-(PERIOD // FRAME) :])
         return packet.payload
 
+    to_ai = crossed(earlier)
+    to_caller = crossed(earlier)
     return lambda data, onward: to_ai(_with_payload(data, record), onward), to_caller
 
 
@@ -193,7 +208,7 @@ def echoed() -> tuple[Impairment, Impairment]:
     def again(packet: Packet) -> bytes:
         return said.popleft() if said else _silence(packet)
 
-    return kept(said), lambda data, onward: onward(_with_payload(data, again))
+    return kept(said), _changed(again)
 
 
 def _law(packet: Packet) -> str:
@@ -204,21 +219,12 @@ def _silence(packet: Packet) -> bytes:
     return sound.silence(_law(packet))[0]
 
 
-def _with_payload(data: bytes, make: Callable[[Packet], bytes]) -> bytes:
+def _with_payload(data: bytes, make: Make) -> bytes:
     packet = Packet.parse(data)
     if packet is None or packet.payload_type not in (_PCMU, _PCMA):
         return data
-    payload = make(packet)
-    return bytes(
-        Packet(
-            packet.payload_type,
-            packet.sequence,
-            packet.timestamp,
-            packet.ssrc,
-            payload,
-            packet.marker,
-        )
-    )
+    kind, sequence, timestamp, ssrc, _, marker = packet
+    return bytes(Packet(kind, sequence, timestamp, ssrc, make(packet), marker))
 
 
 def gated() -> Impairment:
@@ -236,21 +242,22 @@ def gated() -> Impairment:
             quiet = 0
         return _silence(packet) if shut else packet.payload
 
-    return lambda data, onward: onward(_with_payload(data, pass_open))
+    return _changed(pass_open)
 
 
 def self_heard() -> tuple[Impairment, Impairment]:
     """Both ends hear themselves beneath the other."""
-    said = (deque[bytes](maxlen=_ECHO), deque[bytes](maxlen=_ECHO))
+    one = deque[bytes](maxlen=_ECHO)
+    other = deque[bytes](maxlen=_ECHO)
 
-    def beneath(one: deque[bytes], other: deque[bytes]) -> Callable[[Packet], bytes]:
+    def echo(said: deque[bytes], heard: deque[bytes]) -> Make:
         def back(packet: Packet) -> bytes:
-            one.append(packet.payload)
-            return other.popleft() if other else _silence(packet)
+            said.append(packet.payload)
+            return heard.popleft() if heard else _silence(packet)
 
         return back
 
-    return mixed(beneath(*said)), mixed(beneath(*said[::-1]))
+    return mixed(echo(one, other)), mixed(echo(other, one))
 
 
 def kept(said: deque[bytes]) -> Impairment:
@@ -260,7 +267,7 @@ def kept(said: deque[bytes]) -> Impairment:
         said.append(packet.payload)
         return packet.payload
 
-    return lambda data, onward: onward(_with_payload(data, keep))
+    return _changed(keep)
 
 
 IsOn = Callable[[str], bool]
@@ -276,46 +283,55 @@ def faulty_offer(wrong: IsOn, media: LegMedia, toward: LegMedia) -> bytes | None
     if wrong("telephone-event-stripped-to-ai"):
         if toward.remote is None:
             return media.offer((PCMU, PCMA))
-        return media.pass_on(
-            toward.remote, lambda codec: is_g711(codec) and (not agreed or codec.is_same(agreed))
-        )
+        if agreed is None:
+            return media.pass_on(toward.remote, is_g711)
+        return media.pass_on(toward.remote, lambda codec: is_g711(codec) and codec.is_same(agreed))
     if wrong("no-g711"):
         return media.offer((G722, G729, TELEPHONE_EVENT))
     if wrong("g711-one-side"):
         offered = audio_of(toward.remote).voice if toward.remote else ()
         first = agreed or next(iter(offered), PCMU)
-        return media.offer((PCMU if first.is_same(PCMA) else PCMA, TELEPHONE_EVENT))
+        other_law = PCMU if first.is_same(PCMA) else PCMA
+        return media.offer((other_law, TELEPHONE_EVENT))
     if wrong("srtp-mismatch"):
         return encrypted(media.offer())
     return None
 
 
+BothWays = tuple[Impairment | None, Impairment | None]
+Table = Mapping[str, Callable[[], BothWays]]
+"""What each fault does to RTP; made anew for each call, as impairments count and keep packets."""
+
 #: With people as well.
-_OF_EVERY_CALL: dict[str, Callable[[], tuple[Impairment, Impairment]]] = {
+_OF_EVERY_CALL: Table = {
     "words-cut": lambda: (gated(), gated()),
     "voices-too-loud": lambda: (mixed(_silence, 10.0), mixed(_silence, 10.0)),
     "music-beneath": lambda: (mixed(_looped(sound.music)), mixed(_looped(sound.music))),
 }
-_OF_PEOPLE = {**_OF_EVERY_CALL, "ends-hear-themselves": self_heard}
+_OF_PEOPLE: Table = {**_OF_EVERY_CALL, "ends-hear-themselves": self_heard}
 
 
-def impairments_with_people(
-    wrong: IsOn, ai_said: deque[bytes]
-) -> tuple[Impairment | None, Impairment | None]:
+def _first_on(table: Table, wrong: IsOn) -> BothWays:
+    """The impairments of the first fault of the table that is on: one at a time is enough."""
+    for fault, make in table.items():
+        if wrong(fault):
+            return make()
+    return None, None
+
+
+def impairments_with_people(wrong: IsOn, ai_said: deque[bytes]) -> BothWays:
     """The impairments of RTP between a caller and people."""
     if ai_said and wrong("ai-stays-audible"):
         ai = tuple(ai_said)
         return mixed(_looped(lambda law: ai)), mixed(_looped(lambda law: ai))
-    return next((make() for fault, make in _OF_PEOPLE.items() if wrong(fault)), (None, None))
+    return _first_on(_OF_PEOPLE, wrong)
 
 
-def impairments_with_ai(
-    wrong: IsOn, ai_said: deque[bytes]
-) -> tuple[Impairment | None, Impairment | None]:
+def impairments_with_ai(wrong: IsOn, ai_said: deque[bytes]) -> BothWays:
     """The impairments of RTP to the AI, and to the caller; ``ai_said`` gets the AI's last packets
     where they are needed later.
     """
-    impairments_of: dict[str, Callable[[], tuple[Impairment | None, Impairment | None]]] = {
+    table: Table = {
         "rtp-blocked-to-ai": lambda: (blocked, None),
         "rtp-blocked-to-caller": lambda: (None, blocked),
         "rtp-one-packet-to-caller": lambda: (None, only(1)),
@@ -334,4 +350,4 @@ def impairments_with_ai(
         "ai-stays-audible": lambda: (None, kept(ai_said)),
         **_OF_EVERY_CALL,
     }
-    return next((make() for fault, make in impairments_of.items() if wrong(fault)), (None, None))
+    return _first_on(table, wrong)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from harness.deployment import PLAIN_PORT, TLS_PORT, Deployment, Line, Trunk
 from harness.sip.digest import Credentials, DigestServer
@@ -63,9 +63,9 @@ class Routes:
         self._menus = defaultdict[str, dict[str, Route]](dict)
         for name, trunk, number in deployment.all_dids():
             line = deployment.lines[name]
-            route = (
-                GroupRoute(line.group, name) if line.group else LineRoute(name, line, trunk, number)
-            )
+            route: Route = LineRoute(name, line, trunk, number)
+            if line.group:
+                route = GroupRoute(line.group, name)
             self._by_number.setdefault(number, route)
             if line.press:
                 self._menus[number][line.press] = route
@@ -95,8 +95,11 @@ class Routes:
 
     def from_ai(self, target: Uri) -> Route | None:
         """The destination of an address that the AI names, which may be internal, as an extension."""
+        internal = self._by_user.get(target.user or "")
+        if internal is not None:
+            return internal
         number = number_of(target, self._deployment.region)
-        return self._by_user.get(target.user or "") or (self.find(number) if number else None)
+        return self.find(number) if number else None
 
     def assistant_called(self, route: LineRoute) -> str:
         """The number or user that the line's routing names: the assistant's; with the fault,
@@ -105,23 +108,22 @@ class Routes:
         assistants = self._deployment.assistants
         assert route.line.ai is not None, "people's numbers have a GroupRoute"
         right = assistants[route.line.ai]
-        if self._faults.on("route-wrong-did", route.name):
-            others = (
-                a.address for a in assistants.values() if a is not right and a.behaviour == "talks"
-            )
-            return next(others, unassigned_number(self._deployment))
-        return right.address
+        if not self._faults.on("route-wrong-did", route.name):
+            return right.address
+        for assistant in assistants.values():
+            if assistant is not right and assistant.behaviour == "talks":
+                return assistant.address
+        return unassigned_number(self._deployment)
 
     def trunk(self, route: LineRoute) -> Trunk | None:
         """The trunk the line's routing names; None for one that does not exist."""
         right = self._deployment.trunk(route.trunk)
-        if self._faults.on("route-wrong-trunk", route.name):
-            others = [trunk for trunk in self._deployment.trunks if trunk.name != right.name]
-            # Preferably a trunk that leads to the same AI in another way.
-            if not others:
-                return None
-            return next((trunk for trunk in others if trunk.ai == right.ai), others[0])
-        return right
+        if not self._faults.on("route-wrong-trunk", route.name):
+            return right
+        others = [trunk for trunk in self._deployment.trunks if trunk.name != right.name]
+        # Preferably a trunk that leads to the same AI in another way.
+        same_ai = [trunk for trunk in others if trunk.ai == right.ai]
+        return next(iter(same_ai or others), None)
 
     def fallback(self, line: str) -> str | None:
         """The group that takes over when the AI cannot be reached, or no agent takes a call to
@@ -130,46 +132,53 @@ class Routes:
         right = self._deployment.lines[line].fallback
         if right is None or self._faults.on("fallback-missing", line):
             return None
-        return self._another(right) if self._faults.on("fallback-wrong-group", line) else right
+        if self._faults.on("fallback-wrong-group", line):
+            return self._another(right)
+        return right
 
     def overflow(self, line: str, number: str) -> LineRoute | None:
         """Where a call to people goes that no agent takes, if to the AI."""
-        entry, numbers = self._deployment.lines[line], self._deployment.numbers_of_line(line)
+        entry = self._deployment.lines[line]
         if entry.overflow is None or self._faults.on("fallback-missing", line):
             return None
+        numbers = self._deployment.numbers_of_line(line)
         trunk = next(trunk for trunk, own in numbers.items() if own == number)
         return LineRoute(line, entry, trunk, number)
 
     def own_agents(self, route: LineRoute) -> str | None:
         """The group that answers itself where no SIP transfer is configured."""
-        return route.line.fallback or next(
-            (n for n, group in self._deployment.groups.items() if group.agents), None
-        )
+        if route.line.fallback:
+            return route.line.fallback
+        with_agents = (name for name, group in self._deployment.groups.items() if group.agents)
+        return next(with_agents, None)
 
     def ring_timeout(self, route: LineRoute, configured: float) -> float:
         """Seconds the AI may ring."""
-        return 2.5 * configured if self._faults.on("ring-timeout-wrong", route.name) else configured
+        if self._faults.on("ring-timeout-wrong", route.name):
+            return 2.5 * configured
+        return configured
 
     def group_behind(self, name: str, line: str | None) -> str | None:
         """The group that a transfer to group ``name`` reaches; None for none."""
-        return self._another(name) if self._faults.on("group-wrong", line) else name
+        if self._faults.on("group-wrong", line):
+            return self._another(name)
+        return name
 
     def topic(self, topic: str) -> str | None:
         return next(iter(self._deployment.groups_of_topic(topic)), None)
 
     def _another(self, name: str) -> str | None:
-        groups = self._deployment.groups
-        own = set(groups[name].agents)
-        others = [
-            other
-            for other, group in groups.items()
-            if other != name and set(group.agents) - own and self._deployment.is_within(group)
-        ]
-        # Preferably a group that shares no agent.
-        return next(
-            (other for other in others if not own & set(groups[other].agents)),
-            others[0] if others else None,
-        )
+        """A group that has other agents than this one, and is open; None if there is none."""
+        own = set(self._deployment.groups[name].agents)
+        overlapping: list[str] = []
+        for other, group in self._deployment.groups.items():
+            agents = set(group.agents)
+            if other == name or not agents - own or not self._deployment.is_within(group):
+                continue
+            if not agents & own:
+                return other  # preferred: no agent is in both
+            overlapping.append(other)
+        return next(iter(overlapping), None)
 
 
 Answer = Callable[[int, str | None, HeaderPairs], None]
@@ -191,9 +200,12 @@ class Termination:
             line for line, name, _ in context.deployment.all_dids() if name == trunk.name
         ]
         realm = context.deployment.platform.domain
-        password = trunk.password.get_secret_value() if trunk.password else ""
-        self.credentials: Final = Credentials(trunk.username, password) if trunk.username else None
-        passwords = {trunk.username: password} if trunk.username else {}
+        self.credentials: Credentials | None = None
+        passwords: dict[str, str] = {}
+        if trunk.username:
+            password = trunk.password.get_secret_value() if trunk.password else ""
+            self.credentials = Credentials(trunk.username, password)
+            passwords[trunk.username] = password
         self.registrar = Registrar(realm, passwords, self._granted, explains=True)
         self._guard = DigestServer(realm, passwords.get, proxy=True)
         #: Calls to the AI that are up or being set up: what counts against the trunk's maximum.
@@ -251,9 +263,8 @@ class Termination:
         await self.registrar.handle(incoming)
 
     def _admit(self, source: str, answer: Answer, *lines: str | None) -> bool:
-        if source not in self.trunk.allowed_addresses or self._faults.on(
-            "synthflow-ip-not-allowed"
-        ):
+        is_listed = source in self.trunk.allowed_addresses
+        if not is_listed or self._faults.on("synthflow-ip-not-allowed"):
             answer(403, "Address not allowed", ())
             return False
         if any(self._faults.on("trunk-inactive", line) for line in (None, *lines)):
@@ -262,7 +273,9 @@ class Termination:
         return True
 
     def _granted(self, asked: int) -> int:
-        return max(1, asked // 5) if self._faults.on("registration-expires-early") else asked
+        if self._faults.on("registration-expires-early"):
+            return max(1, asked // 5)
+        return asked
 
 
 async def _refuse_clear(call: IncomingCall) -> None:

@@ -63,7 +63,8 @@ def api(
     """The application for one tenant; every request needs the bearer token. ``store`` gives the
     files of recordings.
     """
-    deployment, began = context.deployment, time.time()
+    deployment = context.deployment
+    began = time.time()
     models = {
         assistant.address: str(assistant.model_id) for assistant in deployment.assistants.values()
     }
@@ -73,42 +74,35 @@ def api(
         """Old calls of each caller."""
         dids = [did for did, named in models.items() if named == model]
         for did, caller, age_s in product(dids, callers, _AGES_S):
-            record = CallRecord(
-                f"stale-{did[1:]}-{caller[1:]}-{age_s:g}", caller, did, status="completed"
-            )
+            call_id = f"stale-{did[1:]}-{caller[1:]}-{age_s:g}"
+            record = CallRecord(call_id, caller, did, status="completed")
             record.began = record.answered_at = began - age_s
             record.released_at = record.began + 1.0
             yield record
 
     def in_a_list(record: CallRecord) -> dict[str, Any]:
-        known = record.plain(context.settings.api).items()
-        return {
-            _NAMES_IN_A_LIST.get(name, name): value
-            for name, value in known
-            if name not in _NOT_IN_A_LIST
-        }
+        fields = {}
+        for name, value in record.plain(context.settings.api).items():
+            if name not in _NOT_IN_A_LIST:
+                fields[_NAMES_IN_A_LIST.get(name, name)] = value
+        return fields
 
     async def calls(request: web.Request) -> web.Response:
         asked = AskedList.model_validate(dict(request.query))
-        found = [
-            record
-            for record in records.newest_first()
-            if record.began * 1000 >= asked.from_date
-            and models.get(record.number_to) == asked.model_id
-        ]
+        found = []
+        for record in records.newest_first():
+            is_of_model = models.get(record.number_to) == asked.model_id
+            if is_of_model and record.began * 1000 >= asked.from_date:
+                found.append(record)
         if context.settings.api.stale:
             found += old_calls(asked.model_id)
         page = found[asked.offset :][: asked.limit]
-        return _ok(
-            {
-                "pagination": {
-                    "total_records": len(found),
-                    "limit": asked.limit,
-                    "offset": asked.offset,
-                },
-                "calls": [in_a_list(record) for record in page],
-            }
-        )
+        pagination = {
+            "total_records": len(found),
+            "limit": asked.limit,
+            "offset": asked.offset,
+        }
+        return _ok({"pagination": pagination, "calls": [in_a_list(record) for record in page]})
 
     async def call(request: web.Request) -> web.Response:
         record = records.get(request.match_info["id"])
@@ -129,22 +123,20 @@ def api(
         return _ok({"sip_numbers": [registration.plain() for registration in numbers.all()]})
 
     async def attach(request: web.Request) -> web.Response:
-        return _ok(numbers.attach(AskedNumber.model_validate(await _body(request))).plain(), 201)
+        asked = AskedNumber.model_validate(await _body(request))
+        return _ok(numbers.attach(asked).plain(), 201)
 
     async def sip_number(request: web.Request) -> web.Response:
         number_id = request.match_info["id"]
-        found = next(
-            (registration for registration in numbers.all() if registration.id == number_id), None
-        )
-        return (
-            _ok(found.plain())
-            if found is not None
-            else http_server.error(404, "no such SIP number")
-        )
+        for registration in numbers.all():
+            if registration.id == number_id:
+                return _ok(registration.plain())
+        return http_server.error(404, "no such SIP number")
 
     async def detach(request: web.Request) -> web.Response:
-        found = await numbers.detach(request.match_info["id"])
-        return _ok({"detached": True}) if found else http_server.error(404, "no such SIP number")
+        if not await numbers.detach(request.match_info["id"]):
+            return http_server.error(404, "no such SIP number")
+        return _ok({"detached": True})
 
     app = http_server.application(f"Bearer {token}")  # RFC 6750 section 2.1
     app.middlewares.append(_as_settings_say(context, records))
@@ -165,12 +157,10 @@ def api(
 
 def with_models(deployment: Deployment) -> Deployment:
     """The deployment with Synthflow's id of each assistant, made up where the file does not say it."""
-    named = {
-        name: assistant.model_copy(
-            update={"model_id": assistant.model_id or str(uuid5(NAMESPACE_URL, name))}
-        )
-        for name, assistant in deployment.assistants.items()
-    }
+    named = {}
+    for name, assistant in deployment.assistants.items():
+        model_id = assistant.model_id or str(uuid5(NAMESPACE_URL, name))
+        named[name] = assistant.model_copy(update={"model_id": model_id})
     return deployment.model_copy(update={"assistants": named})
 
 
@@ -190,23 +180,10 @@ def _as_settings_say(context: TenantContext, records: Records) -> Middleware:
             await asyncio.sleep(settings.delay_s)
         response: web.StreamResponse
         if settings.answers == "normally":
-            try:
-                response = await handler(request)
-            except web.HTTPRedirection:
-                raise
-            except web.HTTPException as error:
-                response = http_server.error(error.status, error.reason)
-            except ValidationError as error:
-                response = http_server.error(
-                    400, "; ".join(f"{one['loc']}: {one['msg']}" for one in error.errors())
-                )
-            except Exception:
-                _log.exception("%s %s failed", request.method, request.path)
-                response = http_server.error(500, "internal error")
+            response = await _handled(request, handler)
         else:
-            response = http_server.error(
-                int(settings.answers), HTTPStatus(int(settings.answers)).phrase
-            )
+            status = HTTPStatus(int(settings.answers))
+            response = http_server.error(status.value, status.phrase)
             if settings.answers in ("429", "503"):
                 response.headers["Retry-After"] = "1"
         if settings.date_jumps_s and records.newest_first():
@@ -214,6 +191,21 @@ def _as_settings_say(context: TenantContext, records: Records) -> Middleware:
         return response
 
     return answered
+
+
+async def _handled(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPRedirection:
+        raise  # to a recording's signed address
+    except web.HTTPException as error:
+        return http_server.error(error.status, error.reason)
+    except ValidationError as error:
+        mistakes = [f"{one['loc']}: {one['msg']}" for one in error.errors()]
+        return http_server.error(400, "; ".join(mistakes))
+    except Exception:
+        _log.exception("%s %s failed", request.method, request.path)
+        return http_server.error(500, "internal error")
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

@@ -100,19 +100,14 @@ class Synthflow:
             return
 
     async def _invited(self, call: IncomingCall) -> None:
+        region = self.deployment.region
         try:
-            number, region = call.request.uri.user or "", self.deployment.region
+            number = call.request.uri.user or ""
             caller = identity_of(call.request.from_, region).user or _NOT_A_NUMBER
         except SipSyntaxError as error:
             call.reject(400, str(error))
             return
-        record = self.records.of_sip(call.call_id)  # a challenged INVITE comes again
-        if record is None or record.answered_at is not None:
-            record = CallRecord(CallRecord.new_id(), caller, number.partition(";")[0])
-            self.records.add(record, call.call_id)
-        else:
-            record.released_at = None
-            record.status = "ringing"
+        record = self._record_for(call.call_id, caller, number.partition(";")[0])
         trunk: Trunk | None = None
         conversation: Conversation | None = None
         try:
@@ -120,12 +115,15 @@ class Synthflow:
             if trunk is not None:
                 shown = next(iter(numbers_shown(call.request, region)), None)
                 self._read_headers(call.request, shown, record)
-                conversation = self._admitted(call, record, self._line_of_call(call.call_id), trunk)
+                line = self._line_of_call(call.call_id)
+                conversation = self._admitted(call, record, line, trunk)
         except LegRefusedError as error:
-            record.error_message = f"{error.status} {error.reason}" if error.reason else None
-            record.ended(
-                _STATUS.get(error.status, "failed"), "agent", error.reason or str(error.status)
-            )
+            if error.reason:
+                record.error_message = f"{error.status} {error.reason}"
+            else:
+                record.error_message = None
+            status = _STATUS.get(error.status, "failed")
+            record.ended(status, "agent", error.reason or str(error.status))
             call.reject(error.status, error.reason)
         if trunk is None and not self.trunks.knows(call.source[0]):
             self.records.forget(record)  # a stranger's: no customer gets to see it
@@ -134,6 +132,19 @@ class Synthflow:
             return
         self.conversations.add(conversation)
         await conversation.take()
+
+    def _record_for(self, call_id: str, caller: str, number: str) -> CallRecord:
+        """The record of a SIP call. An INVITE that was challenged comes again with credentials, and
+        is the same call.
+        """
+        record = self.records.of_sip(call_id)
+        if record is None or record.answered_at is not None:
+            record = CallRecord(CallRecord.new_id(), caller, number)
+            self.records.add(record, call_id)
+        else:
+            record.released_at = None
+            record.status = "ringing"
+        return record
 
     def _admitted(
         self, call: IncomingCall, record: CallRecord, line: str | None, trunk: Trunk
@@ -159,19 +170,24 @@ class Synthflow:
         return Conversation(self, call, record, line, trunk, name, media)
 
     def _read_headers(self, request: Request, caller: str | None, record: CallRecord) -> None:
-        variables = {name: value for name, value in request.headers if is_passed_on(name, value)}
         try:
             reported = x_ei(request)
         except SipSyntaxError as error:
             reported = {"x_ei_error": str(error)}
-        record.variables |= variables | reported | {"from_number": caller or _NOT_A_NUMBER}
+        for name, value in request.headers:
+            if is_passed_on(name, value):
+                record.variables[name] = value
+        record.variables |= reported
+        record.variables["from_number"] = caller or _NOT_A_NUMBER
         self.records.rename(record, reported.get("call_id"))
 
 
 def _begins(handover: Handover, way: Way, said: str) -> bool:
     """Whether a caller who says that begins to ask for that handover."""
     asked = {"digit": handover.digit, "prompt": handover.prompt, "silence": ""}
-    return said == asked[way] and (way == "digit" or way in handover.ways)
+    if said != asked[way]:
+        return False
+    return way == "digit" or way in handover.ways
 
 
 class Conversation:
@@ -198,9 +214,8 @@ class Conversation:
         self._handovers = service.deployment.handovers(assistant)
         self._settings = service.context.settings.assistant(assistant)
         self._channel: Channel | None = None
-        self._attentive = (
-            self._settings.interruptible or not self._settings.greeting_s
-        )  #: takes in what it hears
+        #: Whether it takes in what it hears.
+        self._attentive = self._settings.interruptible or not self._settings.greeting_s
         self._acting = False
         #: Handovers that are asked for, and what it waits to hear before each.
         self._amid: dict[str, tuple[str, ...]] = {}
@@ -218,7 +233,9 @@ class Conversation:
 
     async def take(self) -> None:
         """Ring, and answer as the assistant does."""
-        call, behaviour, answer = self._call, self._assistant.behaviour, self._media.again()
+        call = self._call
+        behaviour = self._assistant.behaviour
+        answer = self._media.again()
         call.ring()
         if behaviour == "never-answers":
             return
@@ -253,8 +270,10 @@ class Conversation:
             self.record.recording = Recording()
             channel.record(self.record.recording)
         first = FIRST_WORDS.get(self._settings.sends)
-        if self._settings.sends == "voice" or first:
-            self.record.say("bot", prompt_text(first) if first else "[speaks]")
+        if first is not None:
+            self.record.say("bot", prompt_text(first))
+        elif self._settings.sends == "voice":
+            self.record.say("bot", "[speaks]")
         self._note_codec()
 
     def _note_codec(self) -> None:
@@ -291,7 +310,8 @@ class Conversation:
             self._asks("silence", "")
 
     async def _on_info(self, request: InDialogRequest) -> None:
-        if digit := take_info(request):
+        digit = take_info(request)
+        if digit is not None:
             self.heard_digit(digit)
 
     # --- what it does ------------------------------------------------------------------------------
@@ -305,14 +325,18 @@ class Conversation:
         self._call.hangup()
 
     async def _send_digits(self, digits: str, like: ReceivedDigit) -> None:
+        """Send digits the way that ``like`` came; as tones, if no telephone-events were agreed."""
         if like.method == "info":
             for digit in digits:
                 content_type, body = info_of_digit(digit)
                 await self._call.info(body, content_type)
-        elif self._channel is not None and not (
-            like.method == "rfc4733" and self._channel.send_digits(digits)
-        ):
-            self._channel.say(sound.frames(dtmf(digits), self._channel.law))
+            return
+        channel = self._channel
+        if channel is None:
+            return
+        if like.method == "rfc4733" and channel.send_digits(digits):
+            return
+        channel.say(sound.frames(dtmf(digits), channel.law))
 
     def _asks(self, way: Way, said: str) -> bool:
         """Whether that asks for a handover, or answers the assistant's question; it hands over when
@@ -320,25 +344,27 @@ class Conversation:
         """
         left = {name: answers[1:] for name, answers in self._amid.items() if answers[0] == said}
         if not left:
-            left = {
-                name: handover.then
-                for name, handover in self._handovers.items()
-                if _begins(handover, way, said)
-            }
+            for name, handover in self._handovers.items():
+                if _begins(handover, way, said):
+                    left[name] = handover.then
         if not left:
             return False  # what it does not understand is no answer
-        whole = next((name for name, answers in left.items() if not answers), None)
-        self._amid = left if whole is None else {}
-        if whole is None:
-            self.record.say("bot", "[asks back]")
+        complete = [name for name, answers in left.items() if not answers]
+        if complete:
+            self._amid = {}
+            self._hand_over(complete[0])
         else:
-            made = self._handovers.get(
-                self._settings.confuses.get(whole, whole)
-            )  # none: it does nothing
-            if made is not None and not self._acting:
-                self._acting = True
-                self._spawn(self._transfer(made))
+            self._amid = left
+            self.record.say("bot", "[asks back]")
         return True
+
+    def _hand_over(self, asked: str) -> None:
+        """Make the handover, or the one that this assistant takes it for, if there is one."""
+        name = self._settings.confuses.get(asked, asked)
+        handover = self._handovers.get(name)
+        if handover is not None and not self._acting:
+            self._acting = True
+            self._spawn(self._transfer(handover))
 
     async def _transfer(self, handover: Handover) -> None:
         service = self._service
@@ -356,14 +382,16 @@ class Conversation:
         if self._settings.please_hold_s:
             self._say(HOLD)
             await asyncio.sleep(self._settings.please_hold_s)
+        transfer = self._cold if handover.transfer == "cold" else self._warm
         try:
-            status = await (self._cold if handover.transfer == "cold" else self._warm)(
-                handover, number
-            )
+            status = await transfer(handover, number)
         except TimeoutError:
             status = 408
-        action |= {"status": "done" if status == 200 else "failed", "status_code": status}
-        if status != 200:
+        action["status_code"] = status
+        if status == 200:
+            action["status"] = "done"
+        else:
+            action["status"] = "failed"
             self.record.error_message = f"transfer failed: {status}"
             await self._after_failed_transfer()
         self._acting = False
@@ -398,24 +426,26 @@ class Conversation:
         return status
 
     async def _warm(self, handover: Handover, number: str) -> int:
-        service, media, trunk = self._service, self._media, self._trunk
-        assert media.codec is not None
+        service = self._service
+        trunk = self._trunk
+        agreed = self._media.codec
+        assert agreed is not None
         to_agent = service.new_media()
         headers = [("x-ci", self.record.id)]
         if handover.transfer_topic is not None:
             headers.append(("X-Gladly-Routing-Selector", handover.transfer_topic))
+        credentials = None
+        if trunk.authentication == "digest":
+            credentials = service.trunks.credentials(trunk)
+        address = service.ua.listening[0].address
         call = self._pending = service.ua.invite(
             service.trunks.dialled(trunk, number),
-            from_=NameAddr(
-                Uri("sip", self._number_shown(handover), service.ua.listening[0].address)
-            ),
+            from_=NameAddr(Uri("sip", self._number_shown(handover), address)),
             hop=service.trunks.hop(trunk),
             # What the caller's side has agreed on, as nothing is transcoded here.
-            sdp=to_agent.offer((media.codec, TELEPHONE_EVENT)),
+            sdp=to_agent.offer((agreed, TELEPHONE_EVENT)),
             headers=headers,
-            credentials=service.trunks.credentials(trunk)
-            if trunk.authentication == "digest"
-            else None,
+            credentials=credentials,
         )
         service.records.also(self.record, call.call_id)
         try:
@@ -436,14 +466,16 @@ class Conversation:
                 to_agent.close()
 
     def _number_shown(self, handover: Handover) -> str:
-        original, own = self.record.number_from, self._assistant.address
+        original = self.record.number_from
+        own = self._assistant.address
         match handover.transfer_caller_id:
             case "agent":
                 return own
             case "fixed":
                 return handover.fixed_caller_id or own
             case "header":
-                return (self._call.request.get(handover.caller_id_header or "") or original).strip()
+                value = self._call.request.get(handover.caller_id_header or "")
+                return (value or original).strip()
             case _:
                 return original
 
@@ -451,9 +483,8 @@ class Conversation:
         """Connect caller and agent: they hear each other, and requests of one go to the other."""
         self._stop_listening()
         self.record.end_call_reason = "transferred"
-        bridge = self._bridge = BackToBack(
-            f"synthflow call {self.record.id}", self._service.audit, set()
-        )
+        bridge = BackToBack(f"synthflow call {self.record.id}", self._service.audit, set())
+        self._bridge = bridge
         caller = bridge.adopt(WireLeg(self._call, self._media, "caller"))
         bridge_ended = self._call.on_ended
 
@@ -492,10 +523,7 @@ class Conversation:
         elif end.how is How.REJECTED:
             record.ended(_STATUS.get(end.status, "failed"), by, end.reason)
         else:
-            reason = record.end_call_reason or (
-                "human_hangup" if by == "caller" else "agent_hangup"
-            )
-            record.ended(
-                "completed", by, "normal clearing" if end.how is How.BYE else end.how.value, reason
-            )
+            why = "normal clearing" if end.how is How.BYE else end.how.value
+            hung_up = "human_hangup" if by == "caller" else "agent_hangup"
+            record.ended("completed", by, why, record.end_call_reason or hung_up)
         self._service.conversations.discard(self)

@@ -66,12 +66,9 @@ class Turns:
 
     def hear(self, samples: NDArray[np.int16], *, mark_present: bool) -> None:
         """The next frame."""
-        loud = (
-            not mark_present
-            and float(np.sqrt(np.mean(np.square(samples.astype(np.float64))))) > _LOUD
-        )
-        if loud:
-            self._sound, self._silence = self._sound + 1, 0
+        if not mark_present and _root_mean_square(samples) > _LOUD:
+            self._sound += 1
+            self._silence = 0
         else:
             self._silence += 1
             if mark_present or self._silence > 10:  # words have gaps
@@ -79,12 +76,17 @@ class Turns:
         if self._sound >= _SPEAKS:
             self.caller_speaks = True
         elif self.caller_speaks and self._silence >= _PAUSE:
-            self.caller_speaks, self._finished = False, True
+            self.caller_speaks = False
+            self._finished = True
 
     def take_finished(self) -> bool:
         """Whether the caller has finished since the last call."""
         finished, self._finished = self._finished, False
         return finished
+
+
+def _root_mean_square(samples: NDArray[np.int16]) -> float:
+    return float(np.sqrt(np.mean(np.square(samples.astype(np.float64)))))
 
 
 class AudioInput:
@@ -176,7 +178,8 @@ class AudioInput:
                 self._goes_on(self._known)
                 return
             # The detector heard whole periods less: to it the mark goes on without a seam.
-            self._due.extend(islice(self._past, _PERIOD - 1 - self._skipped % _PERIOD, _PERIOD - 1))
+            latest = _PERIOD - 1
+            self._due.extend(islice(self._past, latest - self._skipped % _PERIOD, latest))
             self._known = None
         self._due.append(frame)
 
@@ -194,7 +197,8 @@ class AudioInput:
                 self._began = time.time() - max(0.0, self._fed * TICK - fact.began)
             self._listener.heard_mark(fact.mark, self._began, fact.level_dbov)
             if self._repeated >= _PERIOD:
-                self._known, self._skipped = fact, 0
+                self._known = fact
+                self._skipped = 0
         elif fact.mark == self.mark:
             self.mark = self._known = None
 
@@ -211,9 +215,8 @@ class AudioInput:
         heard = np.concatenate(self._kept)
         self._kept.clear()
         for tone in self._tones.feed(heard):
-            self._listener.heard_digit(
-                ReceivedDigit(tone.digit, round(tone.duration * 1000), "inband")
-            )
+            duration_ms = round(tone.duration * 1000)
+            self._listener.heard_digit(ReceivedDigit(tone.digit, duration_ms, "inband"))
         for match in self._prompts.feed(heard):
             self._listener.heard_prompt(match.name)
 
@@ -243,7 +246,8 @@ def script(
         case "speech":
             return _conversation(law, turns, settings)
         case "talks-on":
-            return cycle(chain(*(sound.prompt(name, law) for name in (GREETING, ANSWER, HOLD))))
+            words = [sound.prompt(name, law) for name in (GREETING, ANSWER, HOLD)]
+            return cycle(chain(*words))
         case "tone":
             return cycle(sound.tone(law))
         case "music":
@@ -261,7 +265,8 @@ def _conversation(law: str, turns: Turns, settings: AssistantSettings) -> Iterat
     if settings.recorded is not None:
         greeting, answer = (sound.recorded(Path(path), law) for path in settings.recorded)
     else:
-        greeting, answer = sound.prompt(GREETING, law), sound.prompt(ANSWER, law)
+        greeting = sound.prompt(GREETING, law)
+        answer = sound.prompt(ANSWER, law)
     saying: Iterator[bytes] = iter(greeting)
     if settings.greeting_s:
         saying = islice(cycle(greeting), round(settings.greeting_s * 50))
@@ -335,13 +340,11 @@ class Channel:
         self._reply()
 
     def _reply(self) -> None:
+        """Name the mark that is heard, unless it is a reply to another's mark."""
         mark = self.input.mark
-        if (
-            self._may_reply
-            and mark is not None
-            and mark < REPLY_OFFSET
-            and mark != self._replying_to
-        ):
+        if not self._may_reply or mark is None or mark >= REPLY_OFFSET:
+            return
+        if mark != self._replying_to:
             self._replying_to = mark
             self._script = self._replies(mark)
 
@@ -360,7 +363,8 @@ class Channel:
         self._script = chain(frames, self._script)
 
     def _replies(self, mark: int) -> Iterator[bytes]:
-        reply, law = sound.mark(reply_to(mark), self.law), self.law
+        law = self.law
+        reply = sound.mark(reply_to(mark), law)
         own = sound.mark(self._voice, law) if self._voice is not None else sound.silence(law)
         while True:
             yield from islice(cycle(reply), round(REPLY_SECONDS / TICK))
@@ -371,11 +375,10 @@ class Channel:
 
     def relearn(self) -> None:
         """Use the leg's new codec from the next frame on."""
-        self._script = (
-            self._replies(self._replying_to)
-            if self._replying_to is not None
-            else self._plain_voice()
-        )
+        if self._replying_to is not None:
+            self._script = self._replies(self._replying_to)
+        else:
+            self._script = self._plain_voice()
 
     def speak(self) -> None:
         """Send the frame of this tick."""
@@ -383,31 +386,43 @@ class Channel:
         if codec is None:
             return
         self._sent = b""
-        waits = self._patience > 0
-        self._patience -= waits
-        event = next(self._sending, self) if self._sending is not None and not waits else None
-        if event is self:
-            self._sending = event = None
-        if not (waits or self._media.held):
-            if isinstance(event, tuple):
-                payload, start, marker = event
-                number = self._media.event.payload_type if self._media.event is not None else 101
-                self._media.port.send(
-                    self._rtp.packet(number, payload, self._sending_since + start, marker=marker)
-                )
-            elif self._sending is None:
-                payload = next(self._script, b"")
-                if not payload:
-                    self._script = self._plain_voice()
-                    payload = next(self._script)
-                self._media.port.send(
-                    self._rtp.packet(codec.payload_type, payload, marker=not self._has_spoken)
-                )
-                self._has_spoken = True
-                self._sent = payload
+        if self._patience:
+            self._patience -= 1
+        else:
+            self._send_frame(codec.payload_type)
         self._rtp.timestamp += FRAME
         if self._recording is not None:
             self._recording.sent.append((self.law, self._sent or sound.silence(self.law)[0]))
+
+    def _send_frame(self, payload_type: int) -> None:
+        """Send the next packet of digits while there are some, else the next frame of the script;
+        nothing to a leg on hold.
+        """
+        if self._sending is not None:
+            try:
+                event = next(self._sending)
+            except StopIteration:
+                self._sending = None
+            else:
+                if event is not None and not self._media.held:
+                    self._send_event(*event)
+                return
+        if self._media.held:
+            return
+        payload = next(self._script, b"")
+        if not payload:
+            self._script = self._plain_voice()
+            payload = next(self._script)
+        packet = self._rtp.packet(payload_type, payload, marker=not self._has_spoken)
+        self._media.port.send(packet)
+        self._has_spoken = True
+        self._sent = payload
+
+    def _send_event(self, payload: bytes, start: int, marker: bool) -> None:
+        format_ = self._media.event
+        number = format_.payload_type if format_ is not None else 101
+        timestamp = self._sending_since + start
+        self._media.port.send(self._rtp.packet(number, payload, timestamp, marker=marker))
 
     def close(self) -> None:
         """Send and analyse nothing more."""
@@ -478,14 +493,19 @@ class MediaEngine:
         channels = self._phases[phase]
         for channel in channels:
             channel.input.tick()
-        while heard := [
-            (channel, frame)
-            for channel in list(channels)
-            if (frame := self._guarded(channel, channel.input.next_frame)) is not None
-        ]:
+        while heard := self._next_frames(channels):
             self._hear(heard)
         for channel in list(channels):
             self._guarded(channel, channel.speak)
+
+    def _next_frames(self, channels: list[Channel]) -> list[tuple[Channel, bytes]]:
+        """The next frame of each channel that has one."""
+        frames = []
+        for channel in list(channels):
+            frame = self._guarded(channel, channel.input.next_frame)
+            if frame is not None:
+                frames.append((channel, frame))
+        return frames
 
     def _hear(self, heard: list[tuple[Channel, bytes]]) -> None:
         octets = np.frombuffer(b"".join(frame for _, frame in heard), np.uint8).reshape(-1, FRAME)
@@ -498,7 +518,8 @@ class MediaEngine:
             is_mark = self._bank.present(channel.stream) is not None
             self._guarded(channel, partial(channel.input.hear, samples[row], mark_present=is_mark))
         for stream, fact in facts:
-            self._guarded(by_stream[stream], partial(by_stream[stream].heard, fact))
+            channel = by_stream[stream]
+            self._guarded(channel, partial(channel.heard, fact))
 
     def _guarded(self, channel: Channel, work: Callable[[], T]) -> T | None:
         """Have a channel work; one that fails is closed, the others go on."""

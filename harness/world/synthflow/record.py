@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from harness.world.synthflow.recordings import Recording
 
 _MOST_WAITING = 200  # INVITEs whose call has no record
-_NO_WORDS = re.compile(
-    r"(human: \[(mark|pressed) |bot: \[speaks\])"
-)  # lines that no speech recognition writes
+# Lines that no speech recognition writes.
+_NO_WORDS = re.compile(r"(human: \[(mark|pressed) |bot: \[speaks\])")
+#: Seconds without a mark after which it counts as heard anew.
+_GAP = 0.5
 
 
 def wall(monotonic: float) -> float:
@@ -70,8 +71,9 @@ class CallRecord:
     def hear(self, mark: int, began: float, now: float, level_dbov: float) -> None:
         """Note a mark that begins or goes on; times in seconds since the epoch."""
         heard = {"until": now, "level_dbov": round(level_dbov, 1)}
-        if self.marks and self.marks[-1]["mark"] == mark and now - self.marks[-1]["until"] < 0.5:
-            self.marks[-1] |= heard
+        last = self.marks[-1] if self.marks else None
+        if last is not None and last["mark"] == mark and now - last["until"] < _GAP:
+            last |= heard
         else:
             self.marks.append({"mark": mark, "at": began, **heard})
             self.say("human", f"[mark {mark}]")
@@ -103,7 +105,12 @@ class CallRecord:
         """The record as the API returns it; ``settings`` say how much of it."""
         settings = settings or ApiSettings()
         end = self.released_at or time.time()
-        answered = self.answered_at
+        if self.answered_at is None:
+            rang_s = end - self.began
+            lasted_s = 0.0
+        else:
+            rang_s = self.answered_at - self.began
+            lasted_s = end - self.answered_at
         plain: dict[str, Any] = {
             "call_id": self.id,
             "type_of_call": self.direction,
@@ -112,8 +119,8 @@ class CallRecord:
             "end_call_reason": self.end_call_reason,
             "telephony_hangup": self.telephony_hangup,
             "telephony_disconnect_reason": self.disconnect_reason,
-            "telephony_ringing_duration": round(1000 * ((answered or end) - self.began)),
-            "telephony_duration": round(1000 * (end - answered)) if answered is not None else 0,
+            "telephony_ringing_duration": round(1000 * rang_s),
+            "telephony_duration": round(1000 * lasted_s),
             "phone_number_from": self.number_from,
             "phone_number_to": self.number_to,
             "executed_actions": {f"action_{i}": action for i, action in enumerate(self.actions)},
@@ -122,26 +129,33 @@ class CallRecord:
             "transcript": "\n".join(self._words(settings)),
         }
         if settings.witness:
-            plain["witness"] = {
-                "marks": self.marks,
-                "digits": self.digits,
-                "messages": [_plain(message) for message in self.messages],
-                "codec": self.codec,
-                "assistant": self.assistant,
-                "rx_packets": self.count_packets(),
-                "answered_at": self.answered_at,
-                "released_at": self.released_at,
-            }
+            plain["witness"] = self._witness()
         return plain
 
+    def _witness(self) -> dict[str, Any]:
+        """What the documented fields do not report."""
+        return {
+            "marks": self.marks,
+            "digits": self.digits,
+            "messages": [_plain(message) for message in self.messages],
+            "codec": self.codec,
+            "assistant": self.assistant,
+            "rx_packets": self.count_packets(),
+            "answered_at": self.answered_at,
+            "released_at": self.released_at,
+        }
+
     def _words(self, settings: ApiSettings) -> list[str]:
-        ripe = (
-            self.released_at is not None
-            and time.time() >= self.released_at + settings.transcript_after_s
-        )
-        if settings.transcript == "none" or (settings.transcript == "after" and not ripe):
+        if settings.transcript == "none":
             return []
-        return [line for line in self.transcript if settings.witness or not _NO_WORDS.match(line)]
+        if settings.transcript == "after":
+            if self.released_at is None:
+                return []
+            if time.time() < self.released_at + settings.transcript_after_s:
+                return []
+        if settings.witness:
+            return list(self.transcript)
+        return [line for line in self.transcript if not _NO_WORDS.match(line)]
 
 
 def _plain(message: Traced) -> dict[str, Any]:
@@ -180,13 +194,9 @@ class Records:
         """Add a call, and drop old ones that are over."""
         self._records[record.id] = record
         self.also(record, sip_call_id)
-        over = [
-            (kept.released_at, kept)
-            for kept in self._records.values()
-            if kept.released_at is not None
-        ]
-        for released_at, old in over[: -self._most_over]:
-            if released_at <= time.time() - self._kept_s:
+        over = [kept for kept in self._records.values() if kept.released_at is not None]
+        for old in over[: -self._most_over]:
+            if old.released_at is not None and old.released_at <= time.time() - self._kept_s:
                 self.forget(old)
 
     def forget(self, record: CallRecord) -> None:
@@ -198,7 +208,9 @@ class Records:
 
     def also(self, record: CallRecord, sip_call_id: str) -> None:
         """A SIP call that belongs to it; a warm transfer's has two."""
-        record.messages += [traced for call_id, traced in self._early if call_id == sip_call_id]
+        for early_call_id, traced in self._early:
+            if early_call_id == sip_call_id:
+                record.messages.append(traced)
         self._by_call_id[sip_call_id] = record
 
     def get(self, call_id: str) -> CallRecord | None:
@@ -215,11 +227,12 @@ class Records:
 
     def rename(self, record: CallRecord, prepared: str | None) -> None:
         """Give the call an id that was reserved, if it is one and has not been used."""
-        if prepared is not None and prepared in self._prepared:
-            self._prepared.discard(prepared)
-            del self._records[record.id]
-            record.id = prepared
-            self._records[prepared] = record
+        if prepared is None or prepared not in self._prepared:
+            return
+        self._prepared.discard(prepared)
+        del self._records[record.id]
+        record.id = prepared
+        self._records[prepared] = record
 
     def newest_first(self) -> list[CallRecord]:
         return list(reversed(self._records.values()))

@@ -68,11 +68,11 @@ class RecordingStore:
     def application(self) -> web.Application:
         async def file(request: web.Request) -> web.Response:
             name = request.match_info["name"]
-            if (
-                "Authorization" in request.headers
-            ):  # as Amazon S3 answers two ways of authorization at once
+            if "Authorization" in request.headers:
+                # As Amazon S3 answers two ways of authorization at once.
                 return http_server.error(400, "Only one auth mechanism allowed")
-            if not hmac.compare_digest(request.query.get("signature", ""), self._signature(name)):
+            shown = request.query.get("signature", "")
+            if not hmac.compare_digest(shown, self._signature(name)):
                 return http_server.error(403, "the signature does not match")
             if name not in self._files:
                 return http_server.error(404, "no such file")
@@ -96,27 +96,30 @@ async def answer(
     kind = settings.recording
     if kind in ("403", "502"):
         return http_server.error(int(kind), "the recording cannot be given")
-    released_at = (
-        record.released_at if record is not None and record.recording is not None else None
-    )
-    if (
-        record is None
-        or released_at is None
-        or kind == "404"
-        or time.time() < released_at + settings.recording_after_s
-    ):
+    if record is None or kind == "404" or not _is_recorded(record, settings.recording_after_s):
         return http_server.error(404, "there is no recording")
-    shown = record
+    recording = record.recording
     if kind == "another-call":
-        with_sound = [
-            other for other in others if other is not record and other.recording is not None
-        ]
-        shown = next(iter(with_sound), record)
-    if shown.recording is None or (kind == "another-call" and shown is record):
+        recording = _other_recording(record, others)
+    if recording is None:
         return http_server.error(404, "there is no recording")
-    ending, content = await asyncio.to_thread(_file, shown.recording.sides(), kind)
+    ending, content = await asyncio.to_thread(_file, recording.sides(), kind)
     name = f"{record.id}.{ending}"
     raise web.HTTPFound(store.signed(name, _FILE_TYPES[ending], content))
+
+
+def _is_recorded(record: CallRecord, after_s: float) -> bool:
+    """Whether the call has a recording that is complete, ``after_s`` after the call's end."""
+    if record.recording is None or record.released_at is None:
+        return False
+    return time.time() >= record.released_at + after_s
+
+
+def _other_recording(record: CallRecord, others: list[CallRecord]) -> Recording | None:
+    for other in others:
+        if other is not record and other.recording is not None:
+            return other.recording
+    return None
 
 
 def _file(sides: NDArray[np.int16], kind: str) -> tuple[str, bytes]:
@@ -126,13 +129,9 @@ def _file(sides: NDArray[np.int16], kind: str) -> tuple[str, bytes]:
         sides = sides[: len(sides) // 3]
     content = io.BytesIO()
     if kind in ("stereo", "swapped"):
-        soundfile.write(
-            content,
-            sides[:, ::-1] if kind == "swapped" else sides,
-            8000,
-            format="WAV",
-            subtype="PCM_16",
-        )
+        if kind == "swapped":
+            sides = sides[:, ::-1]
+        soundfile.write(content, sides, 8000, format="WAV", subtype="PCM_16")
         return "wav", content.getvalue()
     mixed = np.clip(sides.sum(axis=1, dtype=np.int32), -32768, 32767).astype(np.int16)
     wide = resample(mixed, 8000, _RATE) / np.float32(32768)
@@ -148,4 +147,6 @@ def _file(sides: NDArray[np.int16], kind: str) -> tuple[str, bytes]:
     ) as file:
         file.write(wide)
     encoded = content.getvalue()
-    return "mp3", encoded[:40] + bytes(200) if kind == "broken" else encoded
+    if kind == "broken":
+        encoded = encoded[:40] + bytes(200)
+    return "mp3", encoded

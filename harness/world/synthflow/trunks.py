@@ -15,13 +15,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from harness.deployment import Trunk
-from harness.sip.digest import CredentialCheck, Credentials, DigestServer
+from harness.sip.digest import Credentials, DigestServer
 from harness.sip.grammar import decimal
 from harness.sip.message import Response
 from harness.sip.uri import NameAddr, Uri
 from harness.world.addresses import Host
 from harness.world.audit import Audit
 from harness.world.b2bua import LegRefusedError
+from harness.world.registrar import CHALLENGED
 from harness.world.settings import TenantContext
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.invite import IncomingCall
@@ -39,9 +40,10 @@ class Trunks:
         self._is_gladly = deployment.integration == "gladly"
         self.all = [trunk for trunk in deployment.trunks if trunk.ai == "synthflow"]
         self._by_address = {trunk.termination_host: trunk for trunk in self.all}
-        self._by_user = {
-            t.username: t for t in self.all if t.authentication == "digest" and t.username
-        }
+        self._by_user: dict[str, Trunk] = {}
+        for trunk in self.all:
+            if trunk.authentication == "digest" and trunk.username:
+                self._by_user[trunk.username] = trunk
         self._digest = DigestServer("synthflow", self._password_of)
 
     def credentials(self, trunk: Trunk) -> Credentials:
@@ -51,10 +53,13 @@ class Trunks:
 
     def copied(self, right: Credentials) -> Credentials:
         """The credentials as they were typed in, wrong where a fault says so."""
-        wrong_name, wrong_password = map(self._faults.on, ("username-wrong", "password-wrong"))
-        return Credentials(
-            right.username + "-x" * wrong_name, right.password + "-x" * wrong_password
-        )
+        username = right.username
+        password = right.password
+        if self._faults.on("username-wrong"):
+            username += "-x"
+        if self._faults.on("password-wrong"):
+            password += "-x"
+        return Credentials(username, password)
 
     def _termination(self, trunk: Trunk) -> Endpoint:
         return Endpoint(trunk.transport, trunk.termination_host or "", trunk.termination_port or 0)
@@ -65,11 +70,9 @@ class Trunks:
 
     def typed(self, right: Endpoint) -> Endpoint:
         """The address as it was typed in, wrong where a fault says so."""
-        return (
-            replace(right, address=self._no_listener)
-            if self._faults.on("termination-uri-wrong")
-            else right
-        )
+        if self._faults.on("termination-uri-wrong"):
+            return replace(right, address=self._no_listener)
+        return right
 
     def target(self, trunk: Trunk, number: str) -> Uri:
         """A number at the platform, as calls and transfers name it."""
@@ -82,11 +85,9 @@ class Trunks:
         typed in.
         """
         right = self.target(trunk, number)
-        return (
-            replace(right, host=self._no_listener)
-            if self._faults.on("termination-uri-wrong")
-            else right
-        )
+        if self._faults.on("termination-uri-wrong"):
+            return replace(right, host=self._no_listener)
+        return right
 
     def knows(self, address: str) -> bool:
         """Whether a trunk's calls come from that address."""
@@ -99,14 +100,9 @@ class Trunks:
         trunk = self._by_address.get(call.source[0])
         if trunk is None or trunk.authentication == "digest":
             checked = self._digest.verify(call.request)
-            if checked.outcome in (
-                CredentialCheck.MISSING,
-                CredentialCheck.STALE,
-                CredentialCheck.REPLAYED,
-            ):
-                call.reject(
-                    self._digest.status, None, [self._digest.challenge(stale=checked.stale)]
-                )
+            if checked.outcome in CHALLENGED:
+                challenge = self._digest.challenge(stale=checked.stale)
+                call.reject(self._digest.status, None, [challenge])
                 return None
             if not checked.accepted:
                 raise LegRefusedError(403, f"Credentials: {checked.outcome.value}")
@@ -116,8 +112,11 @@ class Trunks:
         return trunk
 
     def _password_of(self, username: str) -> str | None:
-        copies = (self.credentials(trunk) for trunk in self._by_user.values())
-        return next((copy.password for copy in copies if copy.username == username), None)
+        for trunk in self._by_user.values():
+            copy = self.credentials(trunk)
+            if copy.username == username:
+                return copy.password
+        return None
 
 
 _MOST_KEPT = 200
@@ -158,9 +157,8 @@ class Registration:
         self._ua = ua
         self._call_id = secrets.token_hex(16)
         self._cseq = 1
-        self._attempts: deque[dict[str, Any]] = deque(
-            maxlen=_MOST_KEPT
-        )  # each REGISTER's final answer
+        #: Each REGISTER's final answer.
+        self._attempts: deque[dict[str, Any]] = deque(maxlen=_MOST_KEPT)
         self._due = asyncio.Event()
         self._task = audit.spawn(self._keep(), f"registration {number.credentials.username}")
 
@@ -172,17 +170,20 @@ class Registration:
 
     def plain(self) -> dict[str, Any]:
         """As the API returns it, without the password."""
-        latest: dict[str, Any] = (
-            self._attempts[-1] if self._attempts else dict.fromkeys(("code", "reason", "expires"))
-        )
+        hop = self.number.hop
+        latest: dict[str, Any] = {"code": None, "reason": None, "expires": None}
+        if self._attempts:
+            latest = self._attempts[-1]
         return {
             "id": self.id,
             "username": self.number.credentials.username,
-            "termination_uri": f"{self.number.hop.address}:{self.number.hop.port}",
-            "transport": self.number.hop.transport,
+            "termination_uri": f"{hop.address}:{hop.port}",
+            "transport": hop.transport,
             "region": self.number.region,
             "registered": latest["code"] == 200 and latest["at"] + latest["expires"] > time.time(),
-            **{name: latest[name] for name in ("code", "reason", "expires")},
+            "code": latest["code"],
+            "reason": latest["reason"],
+            "expires": latest["expires"],
             "registrations": list(self._attempts),
         }
 
@@ -207,12 +208,12 @@ class Registration:
         self._due.set()
 
     async def _register(self, expires: int) -> Response:
-        hop, user = self.number.hop, self.number.credentials.username
+        hop = self.number.hop
+        user = self.number.credentials.username
         of_record = NameAddr(Uri("sip", user, hop.address))
         # A separate Contact, so that removing this binding leaves other bindings of the user.
-        contact = NameAddr(
-            self._ua.contact(self._ua.local(hop.transport), user).uri.with_param("line", self.id)
-        )
+        ours = self._ua.contact(self._ua.local(hop.transport), user)
+        contact = NameAddr(ours.uri.with_param("line", self.id))
         response = await self._ua.request(
             "REGISTER",
             hop.uri(None),
@@ -228,8 +229,8 @@ class Registration:
         return response
 
     def _granted(self, response: Response) -> int:
-        """What the registrar granted: the expires parameter of its own Contact among all that are listed (RFC 3261 section
-        10.2.4), the Expires header, or what was asked.
+        """What the registrar granted: the expires parameter of its own Contact among all that are
+        listed (RFC 3261 section 10.2.4), the Expires header, or what was asked.
         """
         if not response.is_success:
             return 0
@@ -256,9 +257,8 @@ class SipNumbers:
         # their refresh
         self._trunks_expire = context.deployment.timings.register_expires_s
         self._audit = context.audit
-        self._registrations: dict[
-            str, Registration
-        ] = {}  # of each digest trunk by its name, others by their id
+        #: Of each digest trunk by its name, others by their id.
+        self._registrations: dict[str, Registration] = {}
         context.faults.on_change.append(self.renew)
 
     def renew(self) -> None:
@@ -266,9 +266,8 @@ class SipNumbers:
         for trunk in self._trunks.all:
             if trunk.authentication != "digest":
                 continue
-            number = SipNumber(
-                self._trunks.hop(trunk), self._trunks.credentials(trunk), self._trunks_expire
-            )
+            hop = self._trunks.hop(trunk)
+            number = SipNumber(hop, self._trunks.credentials(trunk), self._trunks_expire)
             old = self._registrations.get(trunk.name)
             if old is not None and old.number == number:
                 old.again()
@@ -285,18 +284,16 @@ class SipNumbers:
         host, _, port = asked.termination_uri.partition(":")
         hop = self._trunks.typed(Endpoint(asked.transport, host, int(port)))
         credentials = self._trunks.copied(Credentials(asked.username, asked.password))
-        made = self._attached(
-            SipNumber(hop, credentials, asked.expires or self._expires, asked.region)
-        )
+        expires = asked.expires or self._expires
+        made = self._attached(SipNumber(hop, credentials, expires, asked.region))
         self._registrations[made.id] = made
         return made
 
     async def detach(self, number_id: str) -> bool:
         """Detach a number that was attached over the API; return whether there was one."""
-        if (
-            registration := self._registrations.get(number_id)
-        ) is None or registration.id != number_id:
-            return False
+        registration = self._registrations.get(number_id)
+        if registration is None or registration.id != number_id:
+            return False  # unknown, or a trunk's, which is kept by the trunk's name
         del self._registrations[number_id]
         await registration.detach()
         return True
