@@ -58,8 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         force=True,
     )
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    # Audio is made and relayed in real time; only root may ask for it.
     with contextlib.suppress(OSError):
-        os.nice(PRIORITY)  # audio is made and relayed in real time; only root may ask for it
+        os.nice(PRIORITY)
     try:
         return asyncio.run(_run(asked, _playable(asked)))
     except StartError as error:
@@ -79,7 +80,8 @@ def _playable(asked: argparse.Namespace) -> Deployment:
     deployment = load(path, grants=_GRANTED)
     if deployment.kind != "simulated":
         raise DeploymentError(f"{path}: kind: {deployment.kind!r}; allowed: 'simulated'")
-    if mistakes := mistakes_of(deployment):
+    mistakes = mistakes_of(deployment)
+    if mistakes:
         raise mistaken(path, mistakes, to_plain(deployment))
     faults = Faults(deployment.integration, frozenset(deployment.lines))
     for text in asked.fault:
@@ -113,21 +115,21 @@ async def _run(asked: argparse.Namespace, deployment: Deployment) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     _watch_stdin(loop, ended)
-    control = await world.start([_fault(text) for text in asked.fault], with_control=asked.control)
+    faults = [_fault(text) for text in asked.fault]
+    control = await world.start(faults, with_control=asked.control)
     # What the world was built of stays. No audio goes on during a collection: one of all takes 0.15
     # s, and calls leave few cycles.
     settle(SHORT)
     heart = Heartbeat(asked.directory / "beat")
     world.audit.on_error = lambda: _beat(heart, world)
     beating = asyncio.create_task(_beat_on(heart, world))
-    _say(
-        {
-            "event": "ready",
-            "pid": os.getpid(),
-            "control": control,
-            "deployments": world.deployments(),
-        }
-    )
+    ready = {
+        "event": "ready",
+        "pid": os.getpid(),
+        "control": control,
+        "deployments": world.deployments(),
+    }
+    _say(ready)
     await ended.wait()
     clean = await world.stop()
     beating.cancel()
@@ -149,6 +151,8 @@ async def _beat_on(heart: Heartbeat, world: World) -> None:
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+    """End when stdin closes, as it does however the program dies that started this one."""
+
     def readable() -> None:
         if not os.read(0, 4096):
             loop.remove_reader(0)

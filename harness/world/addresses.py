@@ -63,16 +63,15 @@ def take_block() -> Block:
             lock.close()
             if error.errno == errno.EADDRINUSE:
                 continue
+            needs = "the world needs all of 127.0.0.0/8 on the loopback interface, as Linux has it"
             raise StartError(
                 "no-loopback",
-                f"{prefix}.254 cannot be bound ({error.strerror}); the world needs all of 127.0.0.0/8 on the loopback "
-                "interface, as Linux has it (elsewhere: add aliases to it)",
+                f"{prefix}.254 cannot be bound ({error.strerror}); {needs} "
+                "(elsewhere: add aliases to it)",
             ) from error
         return Block(prefix, lock)
-    raise StartError(
-        "no-loopback",
-        "all blocks of loopback addresses are taken by other worlds; end some of them",
-    )
+    taken = "all blocks of loopback addresses are taken by other worlds; end some of them"
+    raise StartError("no-loopback", taken)
 
 
 class Host(enum.IntEnum):

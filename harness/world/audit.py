@@ -31,7 +31,10 @@ class Tasks:
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
             _log.error("%s failed", task.get_name(), exc_info=error)
 
     async def cancel_all(self) -> None:
@@ -66,9 +69,8 @@ class AuditHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        if record.name == "asyncio" and not (
-            isinstance(error, OSError) and is_of_the_machine(error)
-        ):
+        lacks_resources = isinstance(error, OSError) and is_of_the_machine(error)
+        if record.name == "asyncio" and not lacks_resources:
             return
         why = "" if error is None else f": {type(error).__name__}: {error}"
         self._audit.add(f"{record.name}: {record.getMessage()}{why}")

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 from harness.deployment import Deployment
@@ -115,7 +116,17 @@ class LegRefusedError(Exception):
 
 
 class BackToBack:
-    """A call of at most two joined legs, with a third one during a transfer."""
+    """A call of at most two joined legs, with a third one during a transfer.
+
+    A node makes it of an incoming call, and calls `start`. Its `run` then decides whom to call:
+    `dial` does all of it; `ring`, then `connect`, where several targets ring and one wins. From
+    then on requests of one leg are passed to the other: offers, INFO, REFER. The end of a joined
+    leg ends the others, unless it is in `leaving`; after the last leg's end the call leaves the
+    registry.
+
+    Every dialog has its own Call-ID, tags and CSeq, and no header crosses but those that are
+    listed: to both peers this is a user agent (RFC 7092).
+    """
 
     def __init__(self, name: str, audit: Audit, registry: set[Any]) -> None:
         self.name = name
@@ -126,7 +137,7 @@ class BackToBack:
         #: Legs that have asked to be replaced: the call goes on without them.
         self.leaving: set[WireLeg] = set()
         self._uncouple: Callable[[], None] | None = None  # stops the relay of media
-        self._work: asyncio.Task[None] | None = None
+        self._work: asyncio.Task[None] | None = None  # :meth:`run`, while it goes on
 
     # --- legs --------------------------------------------------------------------------------------
 
@@ -159,10 +170,11 @@ class BackToBack:
             self._uncouple()
             self._uncouple = None
         pair = pair or tuple(self.legs)
-        if len(pair) == 2:
-            a, b = (leg.media for leg in pair)
-            if isinstance(a, LegMedia) and isinstance(b, LegMedia):
-                self._uncouple = couple(a, b, *self.impairments_between(*pair))
+        if len(pair) != 2:
+            return
+        a, b = pair
+        if isinstance(a.media, LegMedia) and isinstance(b.media, LegMedia):
+            self._uncouple = couple(a.media, b.media, *self.impairments_between(a, b))
 
     @property
     def relays(self) -> int:
@@ -176,13 +188,16 @@ class BackToBack:
         }
 
     def watched(self) -> list[Watched]:
-        return [
-            (leg.call, leg.media if isinstance(leg.media, LegMedia) else None)
-            for leg in self
-            if leg.is_up
-        ]
+        """Its answered legs."""
+        found: list[Watched] = []
+        for leg in self:
+            if leg.is_up:
+                media = leg.media if isinstance(leg.media, LegMedia) else None
+                found.append((leg.call, media))
+        return found
 
     def __iter__(self) -> Iterator[WireLeg]:
+        """All legs, as a snapshot: a leg that is hung up may end at once, and leave."""
         return iter(tuple(self._all))
 
     # --- calling -----------------------------------------------------------------------------------
@@ -223,11 +238,10 @@ class BackToBack:
                 credentials=target.credentials,
             )
             leg = self.adopt(WireLeg(call, media, target.peer))
-            call.on_provisional = lambda response: self._provisional(
-                leg, toward, response, on_ringing
-            )
+            call.on_provisional = partial(self._provisional, leg, toward, on_ringing)
             response = await call.wait_answered(within)
-            if (body := sdp_of(response)) is not None:
+            body = sdp_of(response)
+            if body is not None:
                 media.learn(body)
             if media.remote is None:
                 raise SdpError("the answer has no SDP")
@@ -240,9 +254,10 @@ class BackToBack:
             raise LegRefusedError(status, error.reason or None) from None
         except (SipSyntaxError, NoAgreementError) as error:
             raise LegRefusedError(488, str(error)) from None
-        except LookupError as error:
+        except LookupError as error:  # no next hop, or no listener of its transport
             raise LegRefusedError(503, str(error)) from None
         finally:
+            # Nothing stays behind: the leg's own end closes its media, where there is a leg.
             if call is None:
                 media.close()
             elif call.state != "confirmed" or media.remote is None:
@@ -268,21 +283,22 @@ class BackToBack:
         self.join(leg, toward)
 
     def answer(self, toward: WireLeg, leg: WireLeg) -> bytes:
-        """The answer that ``toward`` gets once ``leg`` has answered."""
+        """The answer that ``toward`` gets once ``leg`` has answered. One that early media brought
+        stands (RFC 3261 section 13.2.1).
+        """
         assert leg.media.remote is not None
-        return (
-            toward.media.again()
-            if toward.media.local is not None
-            else toward.media.pass_answer(leg.media.remote)
-        )
+        if toward.media.local is not None:
+            return toward.media.again()
+        return toward.media.pass_answer(leg.media.remote)
 
     def _provisional(
         self,
         leg: WireLeg,
         toward: WireLeg,
-        response: Response,
         on_ringing: Callable[[int, str], None] | None,
+        response: Response,
     ) -> None:
+        """Pass ringing and early media on to a caller who waits; 100 is for each hop alone."""
         if response.status == 100:
             return
         if on_ringing is not None:
@@ -292,7 +308,7 @@ class BackToBack:
             try:
                 leg.media.learn(body)
             except SipSyntaxError:
-                body = None
+                body = None  # the call may still be answered with a better one
         call = toward.call
         if not isinstance(call, IncomingCall) or call.state != "early":
             return
@@ -305,15 +321,18 @@ class BackToBack:
     # --- what passes through -----------------------------------------------------------------------
 
     async def _renegotiate(self, leg: WireLeg, request: InDialogRequest) -> None:
-        other, offer = self.other(leg), request.offer
+        """Pass an offer within the call on to the other leg, and its answer back; a refusal leaves
+        both sides as they were (RFC 3261 section 14.2).
+        """
+        other = self.other(leg)
+        offer = request.offer
         if offer is None or other is None or not other.is_up:
             renegotiate_alone(leg.media, request)
             return
         before = other.media.local
         try:
-            response = await other.call.change(
-                request.method, other.media.pass_on(Description.parse(offer))
-            )
+            passed_on = other.media.pass_on(Description.parse(offer))
+            response = await other.call.change(request.method, passed_on)
             if not response.is_success:
                 other.media.restore(before)
                 request.respond(response.status, response.reason)
@@ -332,14 +351,11 @@ class BackToBack:
             request.respond(200)
             return
         message = request.request
-        headers = [
-            (name, value)
-            for name, value in message.headers
-            if name.lower().startswith(("x-", "info-package"))
-        ]
+        headers = _named(message, "x-", "info-package")
         response = await other.call.send("INFO", headers, message.body, message.get("Content-Type"))
         accepts = response.get("Accept")  # of a 415 (RFC 3261 section 21.4.13)
-        request.respond(response.status, response.reason, [("Accept", accepts)] if accepts else ())
+        passed_back = [("Accept", accepts)] if accepts else []
+        request.respond(response.status, response.reason, passed_back)
 
     async def _referred(self, leg: WireLeg, request: InDialogRequest) -> None:
         try:
@@ -431,26 +447,30 @@ class BackToBack:
             leg.call.hangup()
 
     def _leg_ended(self, leg: WireLeg, end: End) -> None:
-        joined = leg in self.legs
+        was_joined = leg in self.legs
         leg.media.close()
         self._all.discard(leg)
-        if leg in self.legs:
+        if was_joined:
             self.legs = [kept for kept in self.legs if kept is not leg]
             self.recouple()
         if leg in self.leaving:
             self.leaving.discard(leg)
-        elif joined and self.passes_on(leg, end):
-            if self._work is not None and self._work is not asyncio.current_task():
+        elif was_joined and self.passes_on(leg, end):
+            if self._work is not None and self._is_at_work():
                 self._work.cancel()
             for remaining in self:
                 remaining.call.hangup()
         self._settle()
 
     def _settle(self) -> None:
-        if not self._all and (
-            self._work is None or self._work.done() or self._work is asyncio.current_task()
-        ):
+        if not self._all and not self._is_at_work():
             self._registry.discard(self)
+
+    def _is_at_work(self) -> bool:
+        """Whether :meth:`run` goes on, in another task than this one."""
+        if self._work is None or self._work.done():
+            return False
+        return self._work is not asyncio.current_task()
 
 
 def renegotiate_alone(media: LegSdp, request: InDialogRequest) -> bool:
@@ -474,7 +494,16 @@ def renegotiate_alone(media: LegSdp, request: InDialogRequest) -> bool:
 
 
 def x_headers(request: Request) -> Headers:
-    return [(name, value) for name, value in request.headers if name.lower().startswith("x-")]
+    """The headers that a call takes along from leg to leg."""
+    return _named(request, "x-")
+
+
+def _named(request: Request, *beginnings: str) -> Headers:
+    found = []
+    for name, value in request.headers:
+        if name.lower().startswith(beginnings):
+            found.append((name, value))
+    return found
 
 
 def number_of(uri: Uri, region: str) -> str | None:
@@ -509,15 +538,14 @@ class Caller:
         """The caller of a request: by P-Asserted-Identity if ``asserted``, since its sender is
         trusted; else by From.
         """
-        shown, trusted = request.from_, asserted_in(request, region) if asserted else ()
+        shown = request.from_
+        trusted = asserted_in(request, region) if asserted else ()
+        # RFC 3323 section 4.2 and RFC 3325 section 9.3; a From without an identity says the same.
         is_private = bool(request.tokens("Privacy") & {"id", "user", "header"})
         withheld = is_private or shown.uri.host.lower() == ANONYMOUS.uri.host
         known = trusted[0] if trusted else identity_of(shown, region)
-        return cls(
-            known.number or known.uri.user or "anonymous",
-            None if withheld else shown.display,
-            withheld,
-        )
+        number = known.number or known.uri.user or "anonymous"
+        return cls(number, None if withheld else shown.display, withheld)
 
     def showing(self, number: str) -> Caller:
         """The caller with another number to show."""
@@ -525,23 +553,25 @@ class Caller:
 
     def written(self, form: str, region: str) -> Caller:
         """The caller with the number as a platform in ``region`` writes it in that form."""
-        is_national = (
-            form == "national"
-            and self.number.startswith("+")
-            and has_national_form(self.number, region)
-        )
-        return replace(self, number=dialled_at_home(self.number)) if is_national else self
+        if form != "national" or not self.number.startswith("+"):
+            return self
+        if not has_national_form(self.number, region):
+            return self
+        return replace(self, number=dialled_at_home(self.number))
 
     def from_(self, host: str) -> NameAddr:
         """The From header that the next hop sees."""
-        return ANONYMOUS if self.withheld else NameAddr(Uri("sip", self.number, host), self.display)
+        if self.withheld:
+            return ANONYMOUS
+        return NameAddr(Uri("sip", self.number, host), self.display)
 
     def asserted(self, host: str) -> list[tuple[str, str]]:
         """The headers for a trusted peer: the real number, and Privacy if the caller withholds it."""
-        headers = [
-            ("P-Asserted-Identity", str(NameAddr(Uri("sip", self.number, host), self.display)))
-        ]
-        return [*headers, ("Privacy", "id")] if self.withheld else headers
+        identity = NameAddr(Uri("sip", self.number, host), self.display)
+        headers = [("P-Asserted-Identity", str(identity))]
+        if self.withheld:
+            headers.append(("Privacy", "id"))
+        return headers
 
 
 SILENT_SECONDS: Final = 4.0  #: after so long without RTP, a leg gets an OPTIONS
@@ -552,19 +582,16 @@ _ROUND_SECONDS = 1.0
 
 async def end_dead_calls(legs: Callable[[], Iterable[Watched]], audit: Audit) -> None:
     """Watch answered legs until cancelled. Silence alone does not end a call: it may be on hold."""
-    asked: dict[Call, float] = {}
+    asked: dict[Call, float] = {}  # when each leg was last asked
     while True:
         await asyncio.sleep(_ROUND_SECONDS)
         now = time.monotonic()
-        watched = list(legs())
-        asked = {
-            call: asked.get(call, now) if media is None else asked.get(call, 0.0)
-            for call, media in watched
-        }
-        for call, media in watched:
-            if now - asked[call] >= AUDIT_SECONDS and (
-                media is None or media.silent_for() > SILENT_SECONDS
-            ):
+        before, asked = asked, {}  # legs that are over are forgotten
+        for call, media in legs():
+            # Media shows that a leg lives; one without media here is asked from time to time.
+            asked[call] = before.get(call, now if media is None else 0.0)
+            is_silent = media is None or media.silent_for() > SILENT_SECONDS
+            if is_silent and now - asked[call] >= AUDIT_SECONDS:
                 asked[call] = now
                 audit.spawn(_ask(call), f"asks after {call.call_id}")
 

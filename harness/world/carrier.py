@@ -71,7 +71,9 @@ class Carrier:
 
 
 class CarrierCall(BackToBack):
-    """One call through the carrier."""
+    """One call through the carrier: from a subscriber to the platform or another subscriber, or
+    from the platform to a subscriber. Media passes by, between the ends.
+    """
 
     def __init__(self, carrier: Carrier, incoming: IncomingCall) -> None:
         super().__init__(f"carrier {incoming.call_id}", carrier.audit, carrier.calls)

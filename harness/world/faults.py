@@ -46,10 +46,9 @@ class Faults:
     """The faults that a tenant has now. ``lines`` are the deployment's."""
 
     def __init__(self, integration: str, lines: frozenset[str]) -> None:
+        # A customer's own integration is simulated as an SBC.
         known = any(integration in fault.integrations for fault in FAULTS.values())
-        self._integration = (
-            integration if known else "generic"
-        )  # a customer's own integration is simulated as an SBC
+        self._integration = integration if known else "generic"
         self._lines = lines
         self._on: dict[str, set[str | None]] = {}
         #: Those that have changed a behaviour since a fault was set or cleared.
@@ -87,7 +86,7 @@ class Faults:
         places = self._on.get(name, set())
         places.discard(line)
         if not places:
-            self._on.pop(name, None)
+            self._on.pop(name, None)  # `__bool__` asks whether any fault is on
         self._changed()
 
     def clear_all(self) -> None:
@@ -111,8 +110,9 @@ class Faults:
     def _require(self, name: str, line: str | None) -> None:
         here = [fault.name for fault in FAULTS.values() if self._integration in fault.integrations]
         if name not in here:
-            other = f"; it is one of {FAULTS[name].integrations[0]}" if name in FAULTS else ""
-            hint = other or instead(name, here, "harness faults")
+            hint = instead(name, here, "harness faults")
+            if name in FAULTS:
+                hint = f"; it is one of {FAULTS[name].integrations[0]}"
             raise SelectionError(f"fault {name}: not one of {self._integration}{hint}")
         if line is None:
             return

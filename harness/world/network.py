@@ -31,7 +31,12 @@ _DROPS = {"udp": "firewall-udp-32681", "tcp": "firewall-tcp-32681", "tls": "fire
 
 
 class Firewall:
-    """Filters what goes to and from the trunks' addresses and Synthflow's."""
+    """Filters what goes to and from the trunks' addresses and Synthflow's.
+
+    A dropped message is lost without a word, as behind a real firewall; a rejected one gives its
+    sender an ICMP error or a TCP reset. A change closes connections that are up
+    (`Tenant._security_changed`): through those, nothing would be asked here again.
+    """
 
     def __init__(self, context: TenantContext) -> None:
         self._context = context
@@ -84,7 +89,11 @@ def stranger(numbers: Collection[str]) -> Credentials:
 
 
 class Noise:
-    """The noise of one tenant. ``phones`` returns the UDP ports of the harness's phones."""
+    """The noise of one tenant. ``phones`` returns the UDP ports of the harness's phones.
+
+    Phones on the open internet get all of this. No case may fail because of it: what comes from
+    strangers has to be told from what the platform sends.
+    """
 
     def __init__(
         self,

@@ -100,7 +100,7 @@ class Registrar:
         for contact in request.contacts:
             asked = _expires_of(contact, request)
             key = str(contact.uri.without_headers())
-            if asked == 0:
+            if asked == 0:  # section 10.2.2: the binding is removed
                 bindings.pop(key, None)
                 continue
             granted = self._grant(min(asked, LONGEST))

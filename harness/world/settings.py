@@ -37,9 +37,8 @@ class RtcpSettings(_Model):
     """
 
     reports: Literal["passed-on", "terminated", "none"] = "passed-on"
-    interval_s: Positive = (
-        5.0  #: RFC 3550 section 6.2 has 5 s at least; the first comes after half of it
-    )
+    #: RFC 3550 section 6.2 has 5 s at least; the first comes after half of it.
+    interval_s: Positive = 5.0
 
 
 #: What an assistant sends: its mark (``voice``); speech in turns with the caller, or without end;
@@ -59,9 +58,8 @@ class AssistantSettings(_Model):
     greeting_s: Seconds = 0.0  #: how long it speaks before it listens, or until interrupted
     silent_s: Seconds = 0.0  #: of one that sends ``speech``: how long it says nothing first
     interruptible: bool = True  #: falls silent when the caller speaks
-    please_hold_s: Seconds = (
-        0.0  #: between being asked for a person and the hand-over, announced in words
-    )
+    #: Between being asked for a person and the hand-over, announced in words.
+    please_hold_s: Seconds = 0.0
     #: What it does when a transfer failed.
     after_failed_transfer: Literal["stays", "says-goodbye", "hangs-up"] = "stays"
     #: Requested handover → the handover it makes instead; an unknown name means none.
@@ -71,9 +69,8 @@ class AssistantSettings(_Model):
 class ExternalSettings(_Model):
     """How a platform calls agents who are telephone numbers at a carrier."""
 
-    shows: Literal["original", "platform"] = (
-        "original"  #: which number: the caller's, or the called one
-    )
+    #: Which number: the caller's, or the called one.
+    shows: Literal["original", "platform"] = "original"
     national: bool = False  #: dials in national form
     accept: Key | None = None  #: the digit that accepts the call; a prompt asks for it
     accept_within_s: Positive = 15.0
@@ -111,12 +108,10 @@ class GroupSettings(_Model):
 class LineSettings(_Model):
     """How a number is answered."""
 
-    open: bool | None = (
-        None  #: within its business hours; none: as the clock and the deployment say
-    )
-    closed_group: str | None = (
-        None  #: the group that answers when closed; without one, an announcement
-    )
+    #: Within its business hours; none: as the clock and the deployment say.
+    open: bool | None = None
+    #: The group that answers when closed; without one, an announcement.
+    closed_group: str | None = None
     answers_first: bool = False  #: the platform answers before it calls anybody, and says nothing
 
 
@@ -127,7 +122,8 @@ class ApiSettings(_Model):
     delay_s: Seconds = 0.0  #: before each answer
     transcript: Literal["during", "after", "none"] = "during"
     transcript_after_s: Seconds = 0.0  #: of a call's end
-    witness: bool = True  #: whether a record tells more than the documented fields, and marks and digits in its transcript
+    #: Whether a record has more than the documented fields, and marks and digits in its transcript.
+    witness: bool = True
     #: What ``GET /calls/{id}/recording`` gives: a mixed MP3, a WAV with the AI on the left or
     #: (``swapped``) on the right, a file that is damaged in some way, another call's, or an error.
     recording: Literal[
@@ -143,12 +139,10 @@ class ApiSettings(_Model):
         "502",
     ] = "mono"
     recording_after_s: Seconds = 0.0  #: of a call's end; 404 until then
-    stale: bool = (
-        False  #: whether its lists have old calls of each caller, whatever ``from_date`` asks for
-    )
-    date_jumps_s: float = (
-        0.0  #: how far the Date of its answers is ahead from the first call on; its records are not
-    )
+    #: Whether its lists have old calls of each caller, whatever ``from_date`` asks for.
+    stale: bool = False
+    #: How far the Date of its answers is ahead from the first call on; its records are not.
+    date_jumps_s: float = 0.0
 
 
 class NoiseSettings(_Model):
@@ -156,12 +150,10 @@ class NoiseSettings(_Model):
     because of it.
     """
 
-    scans_per_s: Annotated[float, Field(ge=0, le=1000)] = (
-        0.0  #: INVITE, REGISTER and OPTIONS of a scanner at the phones' UDP ports
-    )
-    strangers_every_s: Seconds = (
-        0.0  #: so often a stranger calls the next number of the platform; 0: never
-    )
+    #: INVITE, REGISTER and OPTIONS of a scanner at the phones' UDP ports.
+    scans_per_s: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    #: So often a stranger calls the next number of the platform; 0: never.
+    strangers_every_s: Seconds = 0.0
     sip_delay_s: Seconds = 0.0  #: of each SIP message, each time that a node sends or receives it
     rtp_delay_s: Seconds = 0.0  #: of each RTP packet that the platform relays
     rtp_jitter_s: Seconds = 0.0  #: up to so much more

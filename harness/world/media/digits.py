@@ -17,8 +17,11 @@ from harness.world.wire.call import InDialogRequest
 
 Method = Literal["rfc4733", "info", "inband"]
 EVENTS: Final = "0123456789*#ABCD"  #: RFC 4733 table 7: the event's number is its place here
-_EVENT = struct.Struct("!BBH")
+_EVENT = struct.Struct("!BBH")  # event, end bit and volume, duration (RFC 4733 section 2.3)
+_END = 0x80
+_VOLUME = 10  # dBm0 below full scale
 _TONE_FRAMES, _PAUSE_FRAMES, _END_PACKETS = 5, 4, 3
+_DECODERS = {0: g711.decode_ulaw, 8: g711.decode_alaw}  # by payload type (RFC 3551 section 6)
 _SIGNAL = re.compile(r"^[ \t]*Signal[ \t]*=[ \t]*([0-9*#A-Da-d])[ \t\r]*$", re.MULTILINE)
 _DURATION = re.compile(r"^[ \t]*Duration[ \t]*=[ \t]*([0-9]{1,6})[ \t\r]*$", re.MULTILINE)
 
@@ -44,12 +47,15 @@ class EventReceiver:
         if len(packet.payload) < _EVENT.size:
             return None
         event, flags, duration = _EVENT.unpack_from(packet.payload)
+        # All packets of an event have its timestamp (RFC 4733 section 2.2.1).
         if packet.timestamp != self._timestamp:
-            self._timestamp, self._done = packet.timestamp, False
-        if self._done or not flags & 0x80 or event >= len(EVENTS):
+            self._timestamp = packet.timestamp
+            self._done = False
+        has_ended = flags & _END
+        if self._done or not has_ended or event >= len(EVENTS):
             return None
         self._done = True
-        return ReceivedDigit(EVENTS[event], duration // 8, "rfc4733")
+        return ReceivedDigit(EVENTS[event], duration // 8, "rfc4733")  # 8 samples in 1 ms
 
 
 def event_packets(digits: str, frame: int) -> Iterator[tuple[bytes, int, bool] | None]:
@@ -61,11 +67,12 @@ def event_packets(digits: str, frame: int) -> Iterator[tuple[bytes, int, bool] |
     """
     tick = 0
     for digit in digits:
-        event, start = EVENTS.index(digit.upper()), tick * frame
+        event = EVENTS.index(digit.upper())
+        start = tick * frame
         for count in range(1, _TONE_FRAMES + 1):
-            yield _EVENT.pack(event, 10, count * frame), start, count == 1
+            yield _EVENT.pack(event, _VOLUME, count * frame), start, count == 1
         for _ in range(_END_PACKETS):
-            yield _EVENT.pack(event, 0x80 | 10, _TONE_FRAMES * frame), start, False
+            yield _EVENT.pack(event, _END | _VOLUME, _TONE_FRAMES * frame), start, False
         for _ in range(_PAUSE_FRAMES):
             yield None
         tick += _TONE_FRAMES + _END_PACKETS + _PAUSE_FRAMES
@@ -77,18 +84,14 @@ def digit_of_info(content_type: str, body: bytes) -> ReceivedDigit | None:
     """
     text = body.decode("utf-8", "replace")
     if content_type == "application/dtmf-relay":
-        signal, duration = _SIGNAL.search(text), _DURATION.search(text)
-        return (
-            ReceivedDigit(signal[1].upper(), int(duration[1]) if duration else 0, "info")
-            if signal
-            else None
-        )
-    if (
-        content_type == "application/dtmf"
-        and text.strip().upper() in EVENTS
-        and len(text.strip()) == 1
-    ):
-        return ReceivedDigit(text.strip().upper(), 0, "info")
+        signal = _SIGNAL.search(text)
+        if signal is None:
+            return None
+        duration = _DURATION.search(text)
+        return ReceivedDigit(signal[1].upper(), int(duration[1]) if duration else 0, "info")
+    digit = text.strip().upper()
+    if content_type == "application/dtmf" and len(digit) == 1 and digit in EVENTS:
+        return ReceivedDigit(digit, 0, "info")
     return None
 
 
@@ -118,22 +121,27 @@ def listen_for_digits(
     """Report a leg's digits, as telephone-events or as tones, and these prompts in place of digits.
     Returns what stops that.
     """
-    events, tones, words = EventReceiver(), DtmfDetector(), PromptMatcher(prompts)
+    events = EventReceiver()
+    tones = DtmfDetector()
+    words = PromptMatcher(prompts)
 
     def take(data: bytes) -> None:
         packet = Packet.parse(data)
         if packet is None:
             return
         if packet.payload_type == media.event_type:
-            if (digit := events.take(packet)) is not None:
+            digit = events.take(packet)
+            if digit is not None:
                 on_digit(digit)
-        elif packet.payload_type in (0, 8):
-            decode = g711.decode_ulaw if packet.payload_type == 0 else g711.decode_alaw
-            heard = decode(packet.payload)
-            for tone in tones.feed(heard):
-                on_digit(ReceivedDigit(tone.digit, round(tone.duration * 1000), "inband"))
-            for match in words.feed(heard):
-                on_digit(ReceivedDigit(match.name, 0, "inband"))
+            return
+        decode = _DECODERS.get(packet.payload_type)
+        if decode is None:
+            return
+        heard = decode(packet.payload)
+        for tone in tones.feed(heard):
+            on_digit(ReceivedDigit(tone.digit, round(tone.duration * 1000), "inband"))
+        for match in words.feed(heard):
+            on_digit(ReceivedDigit(match.name, 0, "inband"))
 
     def stop() -> None:
         if media.port.on_packet is take:

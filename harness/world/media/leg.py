@@ -25,6 +25,9 @@ the given function.
 
 
 def _path(send: Send, renumbering: Mapping[int, int], impair: Impairment | None) -> Send:
+    """``send``, with other payload types and an impairment before it; as few calls for each packet
+    as these need.
+    """
     changed = {old: new for old, new in renumbering.items() if old != new}
 
     def renumber(data: bytes) -> None:
@@ -61,6 +64,11 @@ def audio_of(description: Description) -> Media:
 class LegMedia:
     """An anchored leg's end of the media path. ``shown`` is the address its SDP names when that is
     not its own.
+
+    It takes part in offer and answer (RFC 3264) in one of two ways. A relay hands another party's
+    description on with `pass_on` and `pass_answer`: two legs agree, and `couple` joins their ports.
+    A node that speaks itself makes its own, with `offer` and `answer`. What the peer says comes
+    with `learn`. Each description sent has a version above the last one's (RFC 3264 section 8).
     """
 
     def __init__(
@@ -77,25 +85,25 @@ class LegMedia:
         self.codec: Codec | None = None  #: the agreed codec, with the peer's payload type
         self.event: Codec | None = None  #: the peer's telephone-event format
         self.held = False  #: the peer has put the call on hold
-        self.voice_types: frozenset[int] = (
-            frozenset()
-        )  #: payload types of the voice that the peer may send
+        #: Payload types of the voice that the peer may send …
+        self.voice_types: frozenset[int] = frozenset()
         self.event_type: int | None = None  #: … and of its telephone-events
 
     def _changed(self) -> None:
         self.held = self.remote is not None and self.remote.is_hold
         if self.local is None:
             return
+        # A peer sends with the payload types of our description (RFC 3264 section 5.1).
         ours = audio_of(self.local)
         self.voice_types = frozenset(codec.payload_type for codec in ours.voice)
-        self.event_type = (
-            ours.telephone_event.payload_type if ours.telephone_event is not None else None
-        )
-        if self.remote is not None:
-            self.codec = offer_answer.agreed(self.local, self.remote)
-            self.event = (
-                audio_of(self.remote).telephone_event if self.event_type is not None else None
-            )
+        event = ours.telephone_event
+        self.event_type = event.payload_type if event is not None else None
+        if self.remote is None:
+            return
+        self.codec = offer_answer.agreed(self.local, self.remote)
+        self.event = None
+        if self.event_type is not None:
+            self.event = audio_of(self.remote).telephone_event
 
     def learn(self, body: bytes) -> Description:
         """Take the peer's description: the port sends there from now on. Raises `SdpError`."""
@@ -103,8 +111,8 @@ class LegMedia:
         if not audio_of(remote).voice:
             raise SdpError("no known codec in the session description")
         self.remote = remote
-        where = remote.rtp
-        self.port.aim(*(where or ("0.0.0.0", 0)), _control_port(audio_of(remote)))
+        address, port = remote.rtp or ("0.0.0.0", 0)
+        self.port.aim(address, port, _control_port(audio_of(remote)))
         self._changed()
         return remote
 
@@ -120,12 +128,10 @@ class LegMedia:
         audio = moved.audio
         self._version += 1
         origin = ("o", f"- {self._session} {self._version} IN IP4 {self._shown}")
-        return self._say(
-            Description(
-                tuple(origin if line[0] == "o" else line for line in moved.lines),
-                tuple(media if media is audio else media.rejected() for media in moved.media),
-            )
-        )
+        lines = [origin if line[0] == "o" else line for line in moved.lines]
+        # Video and second audio get port zero: one port is all that is relayed.
+        media = [each if each is audio else each.rejected() for each in moved.media]
+        return self._say(Description(tuple(lines), tuple(media)))
 
     def pass_answer(self, other: Description) -> bytes:
         """As :meth:`pass_on`, reduced to one codec and its digits: with several, each side may
@@ -137,11 +143,10 @@ class LegMedia:
     def offer(self, codecs: Sequence[Codec] = (PCMU, PCMA, TELEPHONE_EVENT)) -> bytes:
         """An offer of its own."""
         self._version += 1
-        return self._say(
-            offer_answer.offer(
-                self._shown, self.port.port, codecs, session_id=self._session, version=self._version
-            )
+        offered = offer_answer.offer(
+            self._shown, self.port.port, codecs, session_id=self._session, version=self._version
         )
+        return self._say(offered)
 
     def answer(self, body: bytes) -> bytes:
         """Take an offer and answer it: its first G.711 codec, its digits. Raises `SdpError`,
@@ -162,7 +167,9 @@ class LegMedia:
         """The description sent last: for a peer that asks for an offer, or refreshes the session
         (RFC 4028).
         """
-        return bytes(self.local) if self.local is not None else self.offer()
+        if self.local is None:
+            return self.offer()
+        return bytes(self.local)
 
     def restore(self, local: Description | None) -> None:
         """Return to that description: the peer has refused the last one."""
@@ -214,9 +221,8 @@ def couple(
 def encrypted(description: bytes) -> bytes:
     """The offer with SRTP and nothing else (RFC 4568)."""
     offered = Description.parse(description)
-    audio = replace(audio_of(offered), protocol="RTP/SAVP").with_attribute(
-        "crypto", str(Crypto.fresh())
-    )
+    audio = replace(audio_of(offered), protocol="RTP/SAVP")
+    audio = audio.with_attribute("crypto", str(Crypto.fresh()))
     return bytes(offered.with_audio(audio))
 
 
@@ -225,14 +231,15 @@ def _renumbering(source: LegMedia, target: LegMedia) -> dict[int, int]:
     # those of its own.
     if source.local is None or target.remote is None:
         return {}
-    return {
-        codec.payload_type: same.payload_type
-        for codec in audio_of(source.local).codecs
-        for same in audio_of(target.remote).codecs
-        if codec.is_same(same)
-    }
+    renumbering = {}
+    for codec in audio_of(source.local).codecs:
+        for same in audio_of(target.remote).codecs:
+            if codec.is_same(same):
+                renumbering[codec.payload_type] = same.payload_type
+    return renumbering
 
 
 def _control_port(audio: Media) -> int | None:
-    # RFC 3605
-    return decimal((audio.attribute("rtcp") or "").partition(" ")[0], most=65535)
+    """The port of RTCP, where it is not the one above that of RTP (RFC 3605)."""
+    port, _, _ = (audio.attribute("rtcp") or "").partition(" ")
+    return decimal(port, most=65535)

@@ -39,14 +39,16 @@ async def wait_for_digit(
 
     Digits come as telephone-events or as tones; ``digits`` may get others, which came by INFO.
     """
+    expected = {*wanted, *prompts}
     player = Player(ticker, media, plays)
     stop_listening = listen_for_digits(
         media, lambda pressed: digits.put_nowait(pressed.digit), prompts
     )
     try:
         async with asyncio.timeout(within):
-            while (digit := await digits.get()) not in (*wanted, *prompts):
-                pass
+            digit = await digits.get()
+            while digit not in expected:
+                digit = await digits.get()
             await asyncio.sleep(_COPIES_SECONDS)
             return digit
     except TimeoutError:
@@ -83,7 +85,8 @@ async def announce(platform: Platform, call: IncomingCall) -> None:
         except NoAgreementError as error:  # a caller with SRTP alone
             call.reject(488, str(error))
             return
-        await call.wait_ended(len(frames("PCMU")) * TICK if ends else _MESSAGE_SECONDS)
+        lasts_s = len(frames("PCMU")) * TICK if ends else _MESSAGE_SECONDS
+        await call.wait_ended(lasts_s)
     except TimeoutError:
         call.hangup()
     finally:
@@ -130,12 +133,12 @@ class RingGroup:
                 await asyncio.sleep(self.settings.pause_s)
             if self._is_abandoned():
                 raise LegRefusedError(487)
-            winner = await _first(
-                [asyncio.ensure_future(self._one(targets[at])) for at in batch], refusals
-            )
+            rings = [asyncio.ensure_future(self._one(targets[at])) for at in batch]
+            winner = await _first(rings, refusals)
             if winner is not None:
                 return winner
-        raise LegRefusedError(*min(refusals, key=_preference, default=(480, "Nobody is logged in")))
+        best = min(refusals, key=_preference, default=(480, "Nobody is logged in"))
+        raise LegRefusedError(*best)
 
     def _is_abandoned(self) -> bool:
         """Whether the caller has hung up: a transfer goes on beside the call that it leaves."""
@@ -146,11 +149,10 @@ class RingGroup:
         if target.accept is None:
             return leg
         digit, within = target.accept
+        digits: asyncio.Queue[str] = asyncio.Queue()
         try:
-            await wait_for_digit(
-                digit, asyncio.Queue(), leg.anchored, self.ticker, within, sound.accept
-            )
-        except BaseException:
+            await wait_for_digit(digit, digits, leg.anchored, self.ticker, within, sound.accept)
+        except BaseException:  # a cancelled one, too: another agent was faster
             leg.call.hangup()
             raise
         return leg
@@ -178,9 +180,8 @@ async def _first(
         return winner
     finally:
         for ring in rings:
-            if ring.cancel() or ring.cancelled() or ring.exception() is not None:
-                continue
-            if ring.result() is not winner:  # answered at the same moment
+            is_answered = not ring.cancel() and not ring.cancelled() and ring.exception() is None
+            if is_answered and ring.result() is not winner:  # at the same moment
                 ring.result().call.hangup()
 
 

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
+from harness.deployment import PhoneEntry
 from harness.sip.identity import dialled_at_home
 from harness.world.addresses import Host
 from harness.world.b2bua import Caller, Headers, LegTarget, WireLeg, unassigned_number
 from harness.world.media.leg import LegMedia
 from harness.world.platform.answering import SOMEBODY
 from harness.world.platform.routing import LineRoute, Routes, Termination
-from harness.world.registrar import Registrar
+from harness.world.registrar import Binding, Registrar
 from harness.world.settings import ExternalSettings, GroupSettings, Settings, TenantContext
 from harness.world.wire.agent import UserAgent
 from harness.world.wire.transport import TRANSPORTS, Endpoint, TransportName
@@ -72,9 +73,8 @@ class Platform:
         self.routes = Routes(deployment, self.faults)
         self.registrar = Registrar(self.domain, agent_passwords)
         self.calls: set[PlatformCall] = set()
-        self.landings: deque[Landed] = deque(
-            maxlen=_LANDINGS_KEPT
-        )  #: for the platform's report of its calls, the newest last
+        #: For the platform's report of its calls, the newest last.
+        self.landings: deque[Landed] = deque(maxlen=_LANDINGS_KEPT)
         ua.on("REGISTER", self.registrar.handle)
 
     @property
@@ -102,14 +102,18 @@ class Platform:
         called.
         """
         external = external or ExternalSettings()
+        dialled = dialled_at_home(number) if external.national else number
+        accept = None
+        if external.accept:
+            accept = (external.accept, external.accept_within_s)
         return LegTarget(
             peer=number,
             ua=self.ua,
-            uri=self.carrier.uri(dialled_at_home(number) if external.national else number),
+            uri=self.carrier.uri(dialled),
             hop=self.carrier,
             from_=caller.from_(self.domain),
             headers=[*headers, *caller.asserted(self.domain)],
-            accept=(external.accept, external.accept_within_s) if external.accept else None,
+            accept=accept,
         )
 
     def announcement(self, user: str, call: PlatformCall) -> LegTarget:
@@ -136,9 +140,8 @@ class Platform:
             return [self.announcement(SOMEBODY, call)]
         declared = self.deployment.groups[group]
         caller = call.agent_caller()
-        if not any(known.call == call.name and known.group == group for known in self.landings):
-            self.landings.append(Landed(time.time(), call.name, call.line, group, caller.number))
-        settings, first_shown = self.ringing(group), caller
+        self._note_landing(call, group, caller)
+        settings = self.ringing(group)
         if settings.others_answer or (not declared.agents and not declared.empty):
             return [self.announcement(SOMEBODY, call)]  # people who have no phone of the harness
         found: list[LegTarget] = []
@@ -147,35 +150,37 @@ class Platform:
             if name in settings.away:
                 continue
             if found and self.faults.on("caller-id-lost-at-second-agent", call.line):
-                caller = first_shown.showing(self.number_shown(call))
+                caller = caller.showing(self.number_shown(call))
             if phone.number is not None:
-                # A platform that may show any number shows one of its own.
-                shows: Literal["original", "platform"] = (
-                    "original" if phone.shows == "original" else "platform"
-                )
-                external = settings.external or ExternalSettings(shows=shows, accept=phone.accept)
-                shown = (
-                    caller
-                    if external.shows == "original"
-                    else caller.showing(self.number_shown(call))
-                )
+                external = settings.external or _external_of(phone)
+                shown = caller
+                if external.shows == "platform":
+                    shown = caller.showing(self.number_shown(call))
                 found.append(self.outside(phone.number, shown, headers, external))
-                continue
-            found += [
-                LegTarget(
-                    peer=f"agent {phone.aor_user}",
-                    ua=self.ua,
-                    uri=binding.contact,
-                    hop=binding.hop,
-                    flow=binding.flow,
-                    from_=caller.written(
-                        self.deployment.number_format_at(group), self.region
-                    ).from_(self.domain),
-                    headers=[*headers, *self.headers_to_agent(call, toward)],
-                )
-                for binding in self.registrar.bindings(phone.aor_user)
-            ]
+            else:
+                # Nobody is logged in without a binding; one who is at two phones has two.
+                written = caller.written(self.deployment.number_format_at(group), self.region)
+                passed_on = [*headers, *self.headers_to_agent(call, toward)]
+                for binding in self.registrar.bindings(phone.aor_user):
+                    found.append(self._agent_at(binding, phone.aor_user, written, passed_on))
         return found
+
+    def _note_landing(self, call: PlatformCall, group: str, caller: Caller) -> None:
+        """Note that the call rings the group; a queue that rings it again is the same landing."""
+        if any(known.call == call.name and known.group == group for known in self.landings):
+            return
+        self.landings.append(Landed(time.time(), call.name, call.line, group, caller.number))
+
+    def _agent_at(self, binding: Binding, user: str, caller: Caller, headers: Headers) -> LegTarget:
+        return LegTarget(
+            peer=f"agent {user}",
+            ua=self.ua,
+            uri=binding.contact,
+            hop=binding.hop,
+            flow=binding.flow,
+            from_=caller.from_(self.domain),
+            headers=headers,
+        )
 
     def group_for(self, name: str, headers: Headers, line: str | None) -> str | None:
         """The group that a transfer to group ``name`` reaches; None if there is none."""
@@ -191,15 +196,16 @@ class Platform:
 
     def takes(self, dialled: str, number: str) -> bool:
         """Whether the carrier knows the number in the form that was dialled."""
-        return dialled.startswith("+") or not self.faults.on(
-            "national-form-refused", self.routes.line_of(number)
-        )
+        if dialled.startswith("+"):
+            return True
+        return not self.faults.on("national-form-refused", self.routes.line_of(number))
 
     def line_of_call(self, call_id: str) -> str | None:
         """The line whose call has a leg with that Call-ID."""
-        return next(
-            (call.line for call in self.calls for leg in call if leg.call.call_id == call_id), None
-        )
+        for call in self.calls:
+            if any(leg.call.call_id == call_id for leg in call):
+                return call.line
+        return None
 
     # --- what the calls ask ------------------------------------------------------------------------
 
@@ -216,6 +222,15 @@ class Platform:
         """
         numbers = self.deployment.numbers_of_line(call.line or next(iter(self.lines)))
         return call.called or next(iter(numbers.values()))
+
+
+def _external_of(phone: PhoneEntry) -> ExternalSettings:
+    """How the phone of an agent who is a telephone number is called, as the deployment says."""
+    # A platform that may show any number shows one of its own.
+    shows: Literal["original", "platform"] = "platform"
+    if phone.shows == "original":
+        shows = "original"
+    return ExternalSettings(shows=shows, accept=phone.accept)
 
 
 class GenericSbc(Platform):
@@ -265,16 +280,19 @@ class Gladly(Platform):
         if selector is None or self.faults.on("selector-missing", route.name):
             return []
         if self.faults.on("selector-wrong", route.name):
-            others = (
-                topic
-                for group in self.deployment.groups.values()
-                for topic in group.topic
-                if topic != selector
-            )
-            selector = next(others, "nobodys-topic")
+            selector = self._other_topic(selector)
         return [(SELECTOR, selector)]
+
+    def _other_topic(self, selector: str) -> str:
+        for group in self.deployment.groups.values():
+            for topic in group.topic:
+                if topic != selector:
+                    return topic
+        return "nobodys-topic"
 
     def group_for(self, name: str, headers: Headers, line: str | None) -> str | None:
         """A topic given with the transfer wins over the number that was called."""
-        topic = next((value for key, value in headers if key.lower() == SELECTOR.lower()), None)
-        return super().group_for((topic and self.routes.topic(topic)) or name, headers, line)
+        topics = [value for key, value in headers if key.lower() == SELECTOR.lower()]
+        if topics and topics[0]:
+            name = self.routes.topic(topics[0]) or name
+        return super().group_for(name, headers, line)

@@ -54,7 +54,7 @@ from harness.world.wire.invite import IncomingCall, OutgoingCall
 
 AI: Final = "ai"
 _SOMEBODY_ELSE = "+12015550198"
-_RING_SECONDS = 120.0
+_RING_SECONDS = 120.0  # of whom the platform calls; agents and the AI have times of their own
 #: Seconds of RTP between caller and agent before it stops: enough for each to hear the other.
 _SOON_S = 0.7
 _KEPT_SECONDS = 8.0  # the platform ends a leg so long after its other side has gone
@@ -63,7 +63,19 @@ _PRIVATE_ADDRESS = "10.0.0.10"
 
 
 class PlatformCall(BackToBack):
-    """A call that came in: from the carrier, or (``termination``) over a trunk from the AI."""
+    """A call that came in: from the carrier, or (``termination``) over a trunk from the AI.
+
+    Its way, each step a method:
+
+    - `run` finds where the called number leads: to a line, to a group, or out to the carrier;
+    - `_goes_in` takes the caller through hours, announcement and menu;
+    - `to_ai` calls the AI over the line's trunk, and the group that takes over if that fails;
+    - `ring_group` rings people, for a number of theirs, as fallback, or for a transfer;
+    - `on_refer` carries out a transfer of the AI's: the caller's leg stays, the AI's is replaced.
+
+    A fault is asked for with `_wrong` at the one place whose behaviour it changes, and only where
+    it makes a difference: one that is on and asked for counts as having acted.
+    """
 
     line: str | None = None  #: None until it is known, and for calls of no line
     #: The platform's number that was called, of a transfer the one of its line on the AI's trunk.
@@ -96,6 +108,7 @@ class PlatformCall(BackToBack):
             raise LegRefusedError(488, "An offer is needed")
         first.media.learn(call.offer)
         call.progress(100)
+        # Carrier and AI are trusted for the number they assert (RFC 3325): their addresses are known.
         self.caller = Caller.of(call.request, platform.region, asserted=True)
         number = platform.routes.called(call.request.uri)
         route = self._route_of(call, number)
@@ -130,6 +143,8 @@ class PlatformCall(BackToBack):
         try:
             leg = await self.ring_group(group, first, headers)
         except LegRefusedError:
+            # A line for people may overflow to the AI, or to another group; a group's own number
+            # has nothing behind it.
             if route.line is None:
                 raise
             to_ai = self.platform.routes.overflow(route.line, self.called or "")
@@ -160,6 +175,8 @@ class PlatformCall(BackToBack):
         self.line = name
         line = self.platform.lines[name]
         closes_after_menu = self.platform.deployment.closes_after_menu
+        # Lines that share a number may have hours of their own: then the menu comes first, as it
+        # says which line is called.
         if not closes_after_menu(name) and await self._is_closed(first, name):
             return None
         if self.platform.settings.line(name).answers_first or self._wrong("platform-answers-first"):
@@ -182,7 +199,7 @@ class PlatformCall(BackToBack):
         self.line = route.name
         routes = self.platform.routes
         if self._wrong("route-missing"):
-            group = routes.own_agents(route)
+            group = routes.own_agents(route)  # without a SIP transfer, people answer
         else:
             try:
                 await self._dial_ai(first, route, headers)
@@ -290,6 +307,7 @@ class PlatformCall(BackToBack):
         try:
             await self._dial_over(trunk, first, route, headers)
         except LegRefusedError as error:
+            # An AI that refuses has been reached: another trunk would lead to the same answer.
             if route.line.failover is None or error.status not in _NO_WAY:
                 raise
             failover = self.platform.deployment.trunk(route.line.failover)
@@ -303,6 +321,8 @@ class PlatformCall(BackToBack):
             raise LegRefusedError(503, "The trunk carries no more calls")
         if self._wrong("trunk-down") and trunk.name == route.trunk:
             raise LegRefusedError(503)
+        # From before it rings until its leg ends, whatever becomes of the caller, the call takes
+        # one of the trunk's places.
         termination.in_use.add(self)
         try:
             configured = self.platform.context.timings.ring_timeout_s
@@ -341,9 +361,11 @@ class PlatformCall(BackToBack):
     # --- targets -----------------------------------------------------------------------------------
 
     def _ai(self, termination: Termination, route: LineRoute, headers: Headers) -> LegTarget:
+        """The assistant at the other end of the trunk, and the caller as it is shown to it."""
         platform = self.platform
         trunk = termination.trunk
         in_the_clear = route.line.plaintext or self._wrong("tls-not-appended")
+        # A line that is declared unreachable is so over its own trunk; its failover trunk works.
         is_reachable = route.line.reachable or trunk.name == route.line.failover
         ua, hop = termination.next_hop(
             route.name,
@@ -416,6 +438,7 @@ class PlatformCall(BackToBack):
         try:
             return await self._ring_agents(name, toward, headers, on_ringing, plays)
         except LegRefusedError:
+            # A machine of the group's own comes before another group.
             overflow = groups[name].overflow
             if group.voicemail:
                 machine = VOICEMAIL
@@ -462,7 +485,7 @@ class PlatformCall(BackToBack):
         if caller.remote is None:
             return media.offer()
         agreed = caller.codec
-        if agreed is None:
+        if agreed is None:  # the caller waits for its answer, and gets what the new leg chooses
             return media.pass_on(caller.remote)
         return media.pass_on(caller.remote, lambda codec: codec.is_same(agreed) or is_event(codec))
 
@@ -511,6 +534,7 @@ class PlatformCall(BackToBack):
                     each.call.hangup()
             self.audit.spawn(self._release_in_the_end(), f"{self.name} kept")
             return False
+        # The faults are about a BYE: a leg that failed or was hung up here ends the others.
         if end.by != "remote" or end.how is not How.BYE:
             return True
         faults = {AI: "ai-hangup-not-passed-on", "caller": "caller-hangup-not-passed-on"}
@@ -536,6 +560,7 @@ class PlatformCall(BackToBack):
 
     async def on_refer(self, leg: WireLeg, request: InDialogRequest, target: NameAddr) -> None:
         """Carry out a transfer, or pass it on where the line says so."""
+        # A transfer needs a caller to connect, and RFC 3891 (Replaces) is not offered.
         if self._wrong("trunk-inactive"):
             request.respond(503, "Trunk inactive")
         elif self._wrong("refer-rejected"):
@@ -559,9 +584,13 @@ class PlatformCall(BackToBack):
         return declared != self._wrong("refer-other-way")
 
     async def _transfer(self, leg: WireLeg, request: InDialogRequest, target: Uri) -> None:
+        """Call the target for the other leg; the referrer is told how it goes, and released once
+        the target has answered (RFC 3515, RFC 5589 section 6.1).
+        """
         other = self.other(leg)
         assert other is not None
         notifier = request.accept_refer()
+        # Headers in the URI go into the new INVITE (RFC 3261 section 19.1.1); only X- ones are let in.
         headers = [pair for pair in target.headers if pair[0].lower().startswith("x-")]
         self.leaving.add(leg)  # from now on a BYE of the referrer does not end the call
         self._transferred = True
@@ -580,7 +609,7 @@ class PlatformCall(BackToBack):
             else:
                 other.call.hangup()
             return
-        if other.call.state == "ended":
+        if other.call.state == "ended":  # the caller hung up as the target answered
             new.call.hangup()
             await notifier.notify(487)
             return
@@ -592,6 +621,9 @@ class PlatformCall(BackToBack):
     async def _reach(
         self, target: Uri, toward: WireLeg, headers: Headers, on_ringing: Callable[[int, str], None]
     ) -> WireLeg:
+        """The answered leg of a transfer's target: a group, another line's assistant, or a number
+        of the public network. Raises `LegRefusedError`.
+        """
         platform = self.platform
         number = number_of(target, platform.region)
         route = platform.routes.from_ai(target)
@@ -618,6 +650,7 @@ def take_platform_calls(platform: Platform) -> None:
 
 
 async def _from_outside(platform: Platform, call: IncomingCall) -> None:
+    """A call of the carrier; others find no entrance here, as on an SBC with an access list."""
     if call.source[0] != platform.carrier.address:
         call.reject(403, "Address not allowed")
         return

@@ -37,6 +37,12 @@ _DIGITAL_SILENCE = 2  # different octets: phones send nothing else in pauses
 _NOISE = bytes(int(f"{octet:08b}"[::-1], 2) ^ 0x5A for octet in range(256))
 
 
+# An impairment is called for each packet of one direction, in the order of arrival, and calls
+# ``onward`` for what gets through: at once, later, changed, or not at all. Those with a state are
+# made anew for each call. The header stays as it was where only the payload changes, so that
+# nothing but the audio shows the fault.
+
+
 def blocked(data: bytes, onward: Send) -> None:
     """Nothing gets through."""
 
@@ -69,7 +75,7 @@ def blocked_until(seconds: float, clock: Callable[[], float] = time.monotonic) -
 
 def only(count: int, after: int = 25) -> Impairment:
     """``count`` packets get through, and no more: not the first ones, which may arrive before the
-    receiver is ready.
+    receiver is ready on a busy machine.
     """
     seen = 0
 

@@ -53,7 +53,12 @@ def line_of(route: Route) -> str | None:
 
 
 class Routes:
-    """The dial plan of one platform."""
+    """The dial plan of one platform.
+
+    Several lines may share a number: the first of them is found by the number alone, the others by
+    the menu's digit that leads to them. Numbers of lines win over those of groups. What a fault
+    puts wrong is decided here for each call, since faults come and go while calls are up.
+    """
 
     def __init__(self, deployment: Deployment, faults: Faults) -> None:
         self._deployment = deployment
@@ -187,6 +192,10 @@ Answer = Callable[[int, str | None, HeaderPairs], None]
 class Termination:
     """The trunk's own address at the platform, by which it is known: the Termination URI of the
     AI's side.
+
+    Calls to the AI leave from here (`next_hop`), the AI's own calls and registrations arrive here
+    (`admit_call`). Its address is checked first, then, on a trunk with digest, the credentials.
+    ``clear`` is an agent beside ``ua`` for calls that leave in the clear, where the trunk has TLS.
     """
 
     def __init__(
@@ -216,6 +225,7 @@ class Termination:
 
     def is_full(self, line: str) -> bool:
         """Whether one more call of that line is too many."""
+        # Both faults act only on the call that the right limit would treat otherwise.
         free = self.trunk.max_concurrent_calls - len(self.in_use)
         if free <= 0:
             return not self._faults.on("trunk-limit-not-enforced", line)
@@ -230,7 +240,8 @@ class Termination:
         trunk = self.trunk
         host = other_host or trunk.host or ""
         if in_the_clear and self._clear is not None:
-            # What a SIP address without a transport parameter means (RFC 3263 section 4.1).
+            # A SIP address without a transport parameter, and without a port to look up, means UDP
+            # (RFC 3263 section 4.1).
             return self._clear, Endpoint("udp", host, PLAIN_PORT)
         port = trunk.port
         if trunk.transport == "tls" and trunk.ai == "synthflow":

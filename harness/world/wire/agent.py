@@ -67,14 +67,17 @@ def refusal_of(request: Request, known: Collection[str], allowed: Sequence[str])
         return 420, [("Unsupported", ", ".join(unknown))]
     if request.method not in ("INVITE", "UPDATE", "PRACK"):
         return None
-    # Section 8.2.3; only where a session description is what a body is for.
+    return _refusal_of_body(request)
+
+
+def _refusal_of_body(request: Request) -> Refusal | None:
+    """RFC 3261 section 8.2.3, for requests whose bodies are session descriptions."""
     encoding = (request.get("Content-Encoding") or "identity").strip().lower()
     if encoding != "identity":
         return 415, [("Accept-Encoding", "identity")]
-    optional = (
-        "handling=optional" in (request.get("Content-Disposition") or "").replace(" ", "").lower()
-    )
-    if request.body and request.content_type not in ("", *_BODIES) and not optional:
+    disposition = (request.get("Content-Disposition") or "").replace(" ", "").lower()
+    is_optional = "handling=optional" in disposition
+    if request.body and request.content_type not in ("", *_BODIES) and not is_optional:
         return 415, [("Accept", "application/sdp")]
     accept = request.tokens("Accept")
     if accept and not accept & {"application/sdp", "application/*", "*/*"}:
@@ -109,9 +112,8 @@ class UserAgent(Tasks):
         self.name = name
         self.timers = timers or Timers()
         self.layer = TransactionLayer(self.timers, self.request_arrived, self.ack_arrived)
-        self.transport = TransportLayer(
-            local, self.layer, TracedFilter(name, filter, trace), tls, connect_timeout
-        )
+        traced = TracedFilter(name, filter, trace)
+        self.transport = TransportLayer(local, self.layer, traced, tls, connect_timeout)
         self.layer.transport = self.transport
         self.on_invite: CallHandler | None = None
         self._handlers: dict[str, RequestHandler] = {"OPTIONS": self._answer_options}
@@ -126,7 +128,8 @@ class UserAgent(Tasks):
 
     async def stop(self, within: float = 1.0) -> None:
         """Hang up all calls, wait up to ``within`` seconds for the answers, then close everything."""
-        if hangups := self.hang_up():
+        hangups = self.hang_up()
+        if hangups:
             await asyncio.wait(hangups, timeout=within)
         for call in self.calls():
             call.stop()
@@ -214,7 +217,8 @@ class UserAgent(Tasks):
             *content_header(sdp),
         ]
         request = self._outside_dialog("INVITE", uri, from_, lines, sdp or b"")
-        call = OutgoingCall(self, request, way, DigestClient(credentials) if credentials else None)
+        digest = DigestClient(credentials) if credentials else None
+        call = OutgoingCall(self, request, way, digest)
         self._calls.add(call)
         return call
 
@@ -258,9 +262,11 @@ class UserAgent(Tasks):
     ) -> Request:
         """A request to send (RFC 3261 section 8.1.1), without Via."""
         source = from_ if isinstance(from_, NameAddr) else NameAddr.parse(from_)
+        if not source.tag:
+            source = source.with_tag(new_token())
         lines = [
             ("Max-Forwards", "70"),
-            ("From", str(source if source.tag else source.with_tag(new_token()))),
+            ("From", str(source)),
             ("To", str(to or f"<{uri}>")),
             ("Call-ID", call_id or new_token()),
             ("CSeq", f"{cseq} {method}"),
@@ -270,9 +276,9 @@ class UserAgent(Tasks):
         return Request.build(method, uri, lines, body)
 
     def _way(self, uri: Uri | str, hop: Endpoint | None) -> Flow:
-        return self.transport.flow_to(
-            hop or hop_of(uri if isinstance(uri, Uri) else Uri.parse(uri))
-        )
+        if hop is None:
+            hop = hop_of(uri if isinstance(uri, Uri) else Uri.parse(uri))
+        return self.transport.flow_to(hop)
 
     # --- handlers ----------------------------------------------------------------------------------
 
@@ -283,7 +289,9 @@ class UserAgent(Tasks):
     def methods(self) -> list[str]:
         """What Allow says."""
         taken = {*_IN_DIALOG, "INFO", "REFER", *self._handlers}
-        return sorted(taken if self.on_invite is not None else taken - {"INVITE"})
+        if self.on_invite is None:
+            taken.discard("INVITE")
+        return sorted(taken)
 
     def capabilities(self) -> list[tuple[str, str]]:
         """Allow and Supported, for requests and responses that start or refresh a dialog."""
@@ -313,7 +321,9 @@ class UserAgent(Tasks):
         """RFC 3261 section 8.2, in its order."""
         request = transaction.request
         dialog = dialog_id_of(request)
-        known = {*self.methods(), "INVITE", "INFO"} if dialog is not None else set(self.methods())
+        known = set(self.methods())
+        if dialog is not None:
+            known |= {"INVITE", "INFO"}  # a node that takes no calls still has its own renegotiated
         refusal = refusal_of(request, known, self.methods())
         if refusal is not None:
             self._refuse(transaction, *refusal)
@@ -332,9 +342,9 @@ class UserAgent(Tasks):
     def _refuse(
         self, transaction: ServerTransaction, status: int, headers: HeaderPairs = ()
     ) -> None:
-        transaction.respond(
-            Response.to_request(transaction.request, status, tag=new_token(), headers=headers)
-        )
+        request = transaction.request
+        response = Response.to_request(request, status, tag=new_token(), headers=headers)
+        transaction.respond(response)
 
     def _invited(self, transaction: ServerTransaction) -> None:
         try:

@@ -66,11 +66,10 @@ class IncomingRequest:
         self, status: int, reason: str | None = None, headers: HeaderPairs = (), body: bytes = b""
     ) -> None:
         """Answer it."""
-        self._send(
-            Response.to_request(
-                self.request, status, reason, tag=self._tag, headers=headers, body=body
-            )
+        response = Response.to_request(
+            self.request, status, reason, tag=self._tag, headers=headers, body=body
         )
+        self._send(response)
 
     def _send(self, response: Response) -> None:
         self._transaction.respond(response)
@@ -109,11 +108,10 @@ class InDialogRequest(IncomingRequest):
         values = self.request.get_all("Refer-To")
         if len(values) != 1:
             raise SipSyntaxError("not exactly one Refer-To")
-        return (
-            NameAddr.parse(values[0])
-            if "<" in values[0]
-            else NameAddr(Uri.parse(values[0].strip()))
-        )
+        value = values[0]
+        if "<" in value:
+            return NameAddr.parse(value)
+        return NameAddr(Uri.parse(value.strip()))
 
     def accept_refer(self, status: int = 202) -> Notifier:
         """Accept, and send a NOTIFY with 100 at once; the notifier sends the further ones."""
@@ -122,6 +120,7 @@ class InDialogRequest(IncomingRequest):
 
 
 _log = logging.getLogger(__name__)
+_CREDENTIALS = ("authorization", "proxy-authorization")
 
 InDialogHandler = Callable[[InDialogRequest], Awaitable[None]]
 
@@ -148,20 +147,17 @@ class Call:
         self.local_sdp: bytes | None = None
         self.remote_sdp: bytes | None = None
 
-        self.on_offer: InDialogHandler | None = (
-            None  # of a re-INVITE, or an UPDATE that is no mere refresh
-        )
+        #: Of a re-INVITE, or an UPDATE that is no mere refresh.
+        self.on_offer: InDialogHandler | None = None
         self.on_info: InDialogHandler | None = None
         self.on_refer: InDialogHandler | None = None
         self.on_ended: Callable[[End], None] | None = None
 
         self._ended: Waitable[End] = Waitable()
-        self._acks: dict[
-            int, tuple[Request, Flow]
-        ] = {}  # sent, by CSeq: sent again when their 2xx comes again
-        self._unacked: dict[
-            int, Repeater
-        ] = {}  # our 2xx responses that wait for the peer's ACK, by CSeq
+        #: Sent, by CSeq: sent again when their 2xx comes again.
+        self._acks: dict[int, tuple[Request, Flow]] = {}
+        #: Our 2xx responses that wait for the peer's ACK, by CSeq.
+        self._unacked: dict[int, Repeater] = {}
         self._offer_turn = asyncio.Lock()
         self._is_offering = False  # our re-INVITE, or UPDATE with an offer, is under way
         self._reinvited: InDialogRequest | None = None  # the peer's last re-INVITE
@@ -192,15 +188,13 @@ class Call:
         RuntimeError when there is no dialog yet.
         """
         dialog = self._need_dialog()
-        response = await self._transact(
-            dialog.build(method, [*headers, *content_header(body, content_type)], body)
-        )
+        lines = [*headers, *content_header(body, content_type)]
+        response = await self._transact(dialog.build(method, lines, body))
         dialog.take_response(response)
         is_gone = response.status in (408, 481) and method not in ("BYE", "NOTIFY")
         if is_gone and self.state == "confirmed":
-            self.ua.spawn(
-                self._bye(End(How.LOST, "remote", 0, response.reason)), "BYE of a lost dialog"
-            )
+            end = End(How.LOST, "remote", 0, response.reason)
+            self.ua.spawn(self._bye(end), "BYE of a lost dialog")
         return response
 
     async def info(
@@ -252,7 +246,9 @@ class Call:
         """End an answered call. The call is over at once; returns the answer to the BYE, None if
         the call is not up.
         """
-        return await self._bye(End(How.BYE, "local")) if self.state == "confirmed" else None
+        if self.state != "confirmed":
+            return None
+        return await self._bye(End(How.BYE, "local"))
 
     def hangup(self) -> asyncio.Task[object]:
         """End the call in any state: before the answer by CANCEL (outgoing) or 603 (incoming),
@@ -328,13 +324,12 @@ class Call:
 
     def acknowledge(self, response: Response) -> None:
         """ACK a 2xx to our INVITE (RFC 3261 section 13.2.2.4)."""
-        # The credentials of the INVITE stand for its ACK, which cannot be challenged (section
-        # 22.1).
-        credentials = [
-            h for h in self.request.headers if h.key in ("authorization", "proxy-authorization")
-        ]
         number = response.cseq.number
-        headers = credentials if number == self.request.cseq.number else ()
+        headers: HeaderPairs = ()
+        if number == self.request.cseq.number:
+            # The credentials of the INVITE stand for its ACK, which cannot be challenged (section
+            # 22.1).
+            headers = [header for header in self.request.headers if header.key in _CREDENTIALS]
         try:
             flow = self._way()
         except LookupError as error:
@@ -374,9 +369,9 @@ class Call:
         """Answer a NOTIFY of the peer's, and take it to its subscription."""
         package, _, params = (incoming.request.get("Event") or "").partition(";")
         number = Params.parse(params).get("id")
-        live = [
-            one for one in self._referrals if not one.is_over and number in (None, str(one.cseq))
-        ]
+        live = [referral for referral in self._referrals if not referral.is_over]
+        if number is not None:
+            live = [referral for referral in live if str(referral.cseq) == number]
         if package.strip().lower() != "refer":
             incoming.respond(489)
         elif not live:
@@ -387,11 +382,9 @@ class Call:
 
     def usage_ended(self) -> None:
         """A dialog usage has ended; after the last one the call is forgotten (RFC 5057)."""
-        if (
-            self.state == "ended"
-            and not self._bye_pending
-            and all(one.is_over for one in self._subscriptions)
-        ):
+        if self.state != "ended" or self._bye_pending:
+            return
+        if all(subscription.is_over for subscription in self._subscriptions):
             self.ua.forget(self)
 
     @property
@@ -429,16 +422,15 @@ class Call:
         self.ua.spawn(self._refresh(), "session refresh")
 
     async def _refresh(self) -> None:
-        by_update = "UPDATE" in self._need_dialog().allowed
-        response = await (
-            self.change("UPDATE") if by_update else self.change("INVITE", self.local_sdp)
-        )
+        # RFC 4028 section 7.4: an UPDATE is preferred, as it needs no description.
+        if "UPDATE" in self._need_dialog().allowed:
+            response = await self.change("UPDATE")
+        else:
+            response = await self.change("INVITE", self.local_sdp)
         if response.is_success or self.state != "confirmed":
             return
-        if response.status in (
-            408,
-            481,
-        ):  # RFC 4028 section 10: these end the session, others do not
+        # RFC 4028 section 10: these end the session, others do not.
+        if response.status in (408, 481):
             await self._bye(End(How.EXPIRED, "local", 0, response.reason))
         else:
             self._session.refused()
@@ -459,21 +451,18 @@ class Call:
         if repeater is None:
             return
         repeater.stop()
-        self.note_exchange(
-            offer=sdp_of(request), answer=None
-        )  # an ACK has the answer where our 2xx had the offer
+        # An ACK has the peer's answer where our 2xx had the offer.
+        self.note_exchange(offer=sdp_of(request), answer=None)
 
     def receive(self, transaction: ServerTransaction) -> None:
         """Handle a request within the dialog."""
-        request, dialog = transaction.request, self._need_dialog()
+        request = transaction.request
+        flow = transaction.flow
+        dialog = self._need_dialog()
         incoming = InDialogRequest(self, transaction)
-        if not dialog.is_from_peer(transaction.flow):
-            _log.info(
-                "%s: %s of a dialog from a stranger, %s",
-                self.ua.name,
-                request.method,
-                transaction.flow.remote,
-            )
+        if not dialog.is_from_peer(flow):
+            method = request.method
+            _log.info("%s: %s of a dialog from a stranger, %s", self.ua.name, method, flow.remote)
             incoming.respond(481)  # to a stranger, the dialog does not exist
             return
         try:
@@ -487,7 +476,8 @@ class Call:
         if self.state == "ended" and request.method not in ("BYE", "NOTIFY"):
             incoming.respond(481)
             return
-        dialog.flow = transaction.flow if transaction.flow.reliable else dialog.flow
+        if flow.reliable:
+            dialog.flow = flow  # the peer may have connected anew
         self._take(incoming)
 
     def _take(self, incoming: InDialogRequest) -> None:
@@ -512,23 +502,33 @@ class Call:
 
     def _take_offer(self, incoming: InDialogRequest) -> None:
         """A re-INVITE, or an UPDATE: an offer, or a mere refresh of the session."""
-        is_invite, offer = incoming.method == "INVITE", incoming.offer
-        if self._is_offering and (is_invite or offer is not None):
+        is_invite = incoming.method == "INVITE"
+        offer = incoming.offer
+        is_refresh = not is_invite and offer is None
+        if self._is_offering and not is_refresh:
+            # Both sides offer at once (RFC 3261 section 14.2, RFC 3311 section 5.2).
             incoming.respond(491)
-        elif is_invite and (
-            self.state == "early"
-            or (self._reinvited is not None and not self._reinvited.is_answered)
-        ):
-            # Another offer is still open (RFC 3261 section 14.2).
+            return
+        if is_invite and self._is_being_offered():
+            # RFC 3261 section 14.2.
             incoming.respond(500, headers=[("Retry-After", str(random.randint(0, 10)))])
-        elif is_too_small(incoming.request, self.ua.least_session_s):
+            return
+        if is_too_small(incoming.request, self.ua.least_session_s):
             incoming.respond(422, headers=[("Min-SE", str(self.ua.least_session_s))])
+            return
+        if is_invite:
+            self._reinvited = incoming
+        if is_refresh:
+            incoming.accept()
+        elif self.on_offer is not None:
+            self.ua.serve(self.on_offer(incoming), incoming)
+        elif offer is None or offer == self.remote_sdp:  # nothing changes
+            incoming.accept(self.local_sdp)
         else:
-            if is_invite:
-                self._reinvited = incoming
-            if self.on_offer is not None and (is_invite or offer is not None):
-                self.ua.serve(self.on_offer(incoming), incoming)
-            elif offer is None or offer == self.remote_sdp:  # nothing changes
-                incoming.accept(self.local_sdp if is_invite or offer is not None else None)
-            else:
-                incoming.respond(488)
+            incoming.respond(488)
+
+    def _is_being_offered(self) -> bool:
+        """Whether an INVITE of the peer is still open."""
+        if self.state == "early":
+            return True
+        return self._reinvited is not None and not self._reinvited.is_answered

@@ -37,6 +37,9 @@ _MOST_TRIES = 4  # a challenge of each hop, a stale nonce
 class IncomingCall(Call):
     """An INVITE to be answered. `ring`, `progress`, `answer` and `reject` may be called at any time
     after.
+
+    A caller that requires 100rel (RFC 3262) gets one provisional response at a time: the next one,
+    and the answer, wait for its PRACK.
     """
 
     def __init__(self, ua: UserAgent, transaction: ServerTransaction) -> None:
@@ -107,9 +110,8 @@ class IncomingCall(Call):
     def _send_reliable(self) -> None:
         status, sdp = self._waiting.pop(0)
         self._rseq += 1
-        response = self._provisional(
-            status, sdp, [("Require", "100rel"), ("RSeq", str(self._rseq))]
-        )
+        numbered = [("Require", "100rel"), ("RSeq", str(self._rseq))]
+        response = self._provisional(status, sdp, numbered)
         # RFC 3262 section 3: without a PRACK, the request is rejected with a 5xx.
         self._unpracked = Repeater(
             self.ua.timers,
@@ -129,9 +131,8 @@ class IncomingCall(Call):
             self._answer = sdp
             return
         self.local_sdp = sdp
-        response = self._response(
-            200, None, [*self.answer_headers(self.request), *content_header(sdp)], sdp
-        )
+        headers = [*self.answer_headers(self.request), *content_header(sdp)]
+        response = self._response(200, None, headers, sdp)
         self.state = "confirmed"
         self.repeat_until_acked(self.request, lambda: self._transaction.respond(response))
 
@@ -174,11 +175,9 @@ class IncomingCall(Call):
 
     def _take_prack(self, incoming: InDialogRequest) -> None:
         """RFC 3262 section 3: it has to name the provisional that waits for it."""
-        wanted = f"{self._rseq} {self.request.cseq.number} INVITE"
-        if (
-            self._unpracked is None
-            or " ".join((incoming.request.get("RAck") or "").split()) != wanted
-        ):
+        wanted = [str(self._rseq), str(self.request.cseq.number), "INVITE"]
+        named = (incoming.request.get("RAck") or "").split()
+        if self._unpracked is None or named != wanted:
             incoming.respond(481)
             return
         self._unpracked.stop()
@@ -266,21 +265,24 @@ class OutgoingCall(Call):
         elif not response.is_final:
             self._progressed(response)
         elif response.received is None:
-            how = (
-                How.UNREACHABLE
-                if response.status == 503
-                else How.CANCELLED
-                if self._cancelling
-                else How.NO_ANSWER
-            )
-            self._finish(End(how, "local", response.status, response.reason))
+            self._failed(response)
         elif not self._try_again(response):
             self._refused(response)
+
+    def _failed(self, response: Response) -> None:
+        """The transaction itself made the response: the transport failed, or nothing came."""
+        if response.status == 503:
+            how = How.UNREACHABLE
+        elif self._cancelling:
+            how = How.CANCELLED
+        else:
+            how = How.NO_ANSWER
+        self._finish(End(how, "local", response.status, response.reason))
 
     def _progressed(self, response: Response) -> None:
         if response.status == 100 or self.state != "early":
             return
-        if response.to.tag is not None:
+        if response.to.tag is not None:  # without a tag there is no early dialog (section 12.1)
             try:
                 self._learn_dialog(response)
             except SipSyntaxError as error:
@@ -303,15 +305,15 @@ class OutgoingCall(Call):
 
     def _is_in_sequence(self, response: Response) -> bool:
         """Whether it is new; RFC 3262 section 4: reliable ones count in RSeq, and get a PRACK."""
-        if (
-            "100rel" not in response.tokens("Require")
-            or not response.has("RSeq")
-            or self.dialog is None
-        ):
+        written = response.get("RSeq")
+        is_reliable = "100rel" in response.tokens("Require") and written is not None
+        if not is_reliable or self.dialog is None:
             return True
-        rseq = decimal((response.get("RSeq") or "").strip(), most=2**32 - 1)
-        if rseq is None or (self._rseq is not None and rseq != self._rseq + 1):
+        rseq = decimal((written or "").strip(), most=2**32 - 1)
+        if rseq is None:
             return False
+        if self._rseq is not None and rseq != self._rseq + 1:
+            return False  # sent again, or one before it was lost
         self._rseq = rseq
         prack = self.dialog.build("PRACK", [("RAck", f"{rseq} {response.cseq.number} INVITE")])
         self.ua.spawn(self._transact(prack), "PRACK")
@@ -322,6 +324,7 @@ class OutgoingCall(Call):
             if response.to.tag == self.final.to.tag:
                 self._acknowledge_again(response)
             return
+        # A 2xx without a usable dialog cannot be acknowledged, and not be ended by BYE either.
         try:
             dialog = self._learn_dialog(response)
         except SipSyntaxError as error:
@@ -346,16 +349,14 @@ class OutgoingCall(Call):
 
     def _try_again(self, response: Response) -> bool:
         """A challenge: the same INVITE once more, with credentials."""
-        if (
-            not response.is_challenge
-            or self.digest is None
-            or self._cancelling
-            or self._tries >= _MOST_TRIES
-        ):
+        if not response.is_challenge or self.digest is None:
+            return False
+        if self._cancelling or self._tries >= _MOST_TRIES:
             return False
         again = self.digest.answer(self.request, response)
         if again is None:
             return False
+        # RFC 3261 section 22.2: a new transaction with the next CSeq, not in an early dialog.
         self.ua.forget_dialog(self)
         self.dialog = None
         self._send_invite(again.setting("CSeq", f"{self.request.cseq.number + 1} INVITE"))

@@ -29,9 +29,8 @@ class Referral:
         self.on_progress: Callable[[int, str], None] | None = None
         self._accepted: Waitable[Response] = Waitable()
         self._final: Waitable[tuple[int, str]] = Waitable()
-        self._timer = asyncio.get_running_loop().call_later(
-            LIFETIME, self._end, 408, "the subscription expired"
-        )
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(LIFETIME, self._end, 408, "the subscription expired")
 
     @property
     def final(self) -> tuple[int, str] | None:
@@ -66,10 +65,11 @@ class Referral:
             self.progress.append((status, reason))
             if self.on_progress is not None:
                 self.on_progress(status, reason)
-        state = (request.get("Subscription-State") or "").partition(";")[0].strip().lower()
-        last = self.progress[-1] if self.progress else (0, "")
-        if state == "terminated" or last[0] >= 200:
-            self._end(*last)
+        written = request.get("Subscription-State") or ""
+        state = written.partition(";")[0].strip().lower()
+        status, reason = self.progress[-1] if self.progress else (0, "")
+        if state == "terminated" or status >= 200:
+            self._end(status, reason)
 
     def _end(self, status: int, reason: str) -> None:
         self._timer.cancel()
@@ -105,9 +105,9 @@ class Notifier:
         if self.is_over:
             return None
         ends = status >= 200
-        sending = self._send(
-            status, REASONS.get(status, "") if reason is None else reason, ends=ends
-        )
+        if reason is None:
+            reason = REASONS.get(status, "")
+        sending = self._send(status, reason, ends=ends)
         if ends:
             self.close()
         return await sending
@@ -115,18 +115,16 @@ class Notifier:
     def _send(self, status: int, reason: str, *, ends: bool) -> asyncio.Task[Response]:
         """Queue a NOTIFY behind the last one: a 180 must not overtake the 100."""
         last = self._last
-        send = (
-            self._call.send
-        )  # bound, it keeps the call, which may be over, and go with its last subscription
+        # Bound, it keeps the call, which may be over, and go with its last subscription.
+        send = self._call.send
         state = "terminated;reason=noresource" if ends else f"active;expires={int(LIFETIME)}"
         headers = [("Event", self._event), ("Subscription-State", state)]
+        fragment = f"SIP/2.0 {status} {reason}\r\n"
 
         async def in_turn() -> Response:
             if last is not None:
                 await asyncio.wait([last])
-            response = await send(
-                "NOTIFY", headers, f"SIP/2.0 {status} {reason}\r\n", "message/sipfrag;version=2.0"
-            )
+            response = await send("NOTIFY", headers, fragment, "message/sipfrag;version=2.0")
             if response.status in (408, 481, 503):
                 self.close()
             return response

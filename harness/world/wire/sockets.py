@@ -114,7 +114,7 @@ class UdpSocket:
     def _sendto(self, flow: UdpFlow, data: bytes) -> None:
         if not self.is_open:
             return
-        for _ in range(8):
+        for _ in range(8):  # an error of an earlier datagram each
             try:
                 self._socket.sendto(data, flow.remote)
                 return
@@ -267,9 +267,8 @@ class StreamFlow(Flow, asyncio.Protocol):
                         errno.ECONNREFUSED, "rejected by the node's filter"
                     )
                 if verdict is None:
-                    await (
-                        asyncio.Event().wait()
-                    )  # a SYN into a black hole: only the timeout ends it
+                    # A SYN into a black hole: only the timeout ends it.
+                    await asyncio.Event().wait()
                 sock = _stream_socket()
                 sock.bind((self.listen.address, 0))
                 try:
@@ -467,13 +466,11 @@ class TransportLayer:
     def _open(self, listen: Endpoint) -> None:
         if listen.transport == "udp":
             self._udp.append(UdpSocket(self, listen))
-        else:
-            context = (
-                self._tls.server_context()
-                if self._tls is not None and listen.transport == "tls"
-                else None
-            )
-            self._listeners.append(StreamListener(self, listen, context))
+            return
+        context = None
+        if listen.transport == "tls" and self._tls is not None:
+            context = self._tls.server_context()
+        self._listeners.append(StreamListener(self, listen, context))
 
     async def stop(self) -> None:
         """Close everything."""
@@ -498,8 +495,9 @@ class TransportLayer:
     @property
     def listening(self) -> tuple[Endpoint, ...]:
         """Where it listens, with the ports taken."""
-        streams = tuple(listener.listen for listener in self._listeners)
-        return tuple(socket.listen for socket in self._udp) + streams
+        datagrams = [udp.listen for udp in self._udp]
+        streams = [listener.listen for listener in self._listeners]
+        return (*datagrams, *streams)
 
     def flows(self) -> tuple[StreamFlow, ...]:
         return tuple(self._flows)
@@ -520,13 +518,12 @@ class TransportLayer:
         wants it: a trunk's transport is what its deployment says, and one that lost large datagrams
         should show.
         """
-        listen = (
-            source
-            if source and source.transport == hop.transport
-            else self.find_listen(hop.transport)
-        )
+        listen = source
+        if listen is None or listen.transport != hop.transport:
+            listen = self.find_listen(hop.transport)
         if hop.transport == "udp":
-            return UdpFlow(next(udp for udp in self._udp if udp.listen == listen), hop.sockaddr)
+            udp = next(udp for udp in self._udp if udp.listen == listen)
+            return UdpFlow(udp, hop.sockaddr)
         for flow in self._flows:
             if flow.is_open and (flow.transport, flow.remote) == (hop.transport, hop.sockaddr):
                 return flow
@@ -561,8 +558,10 @@ class TransportLayer:
         # The request came from flow.remote; without rport, the answer goes to the port of sent-by,
         # or to 5060, whatever transport the Via names.
         via = response.via
-        port = flow.remote[1] if "rport" in via.params else via.port or 5060
-        return flow.to((flow.remote[0], port))
+        address, port = flow.remote
+        if "rport" not in via.params:
+            port = via.port or 5060
+        return flow.to((address, port))
 
     # --- received messages -------------------------------------------------------------------------
 

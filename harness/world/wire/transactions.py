@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from harness.sip.digest import DigestClient
 from harness.sip.grammar import SipSyntaxError
-from harness.sip.headers import MAGIC_COOKIE
+from harness.sip.headers import MAGIC_COOKIE, Header
 from harness.sip.message import Request, Response
 from harness.sip.validation import problem_of_request
 from harness.world.wire.transport import Flow
@@ -119,10 +119,8 @@ class ClientTransaction(_Transaction):
     ) -> None:
         super().__init__(layer, request, flow)
         self.request = request
-        self.key = (
-            request.via.branch,
-            request.method,
-        )  # what responses match (RFC 3261 section 17.1.3)
+        #: What responses match (RFC 3261 section 17.1.3).
+        self.key = (request.via.branch, request.method)
         self._on_response = on_response
         self._ack: Request | None = None
         self._to_cancel = self._is_cancelled = False
@@ -137,22 +135,20 @@ class ClientTransaction(_Transaction):
 
     def _retransmit(self) -> None:
         self.flow.send(self.request.raw)
-        self._interval *= 2  # timer A is not capped
+        self._interval *= 2  # timer A is not capped, timer E is (RFC 3261 section 17.1.2.2)
         if not self.is_invite:
-            self._interval = (
-                self.timers.t2
-                if self.state is State.PROCEEDING
-                else min(self._interval, self.timers.t2)
-            )
+            self._interval = min(self._interval, self.timers.t2)
+            if self.state is State.PROCEEDING:
+                self._interval = self.timers.t2
         self._start("A/E", self._interval, self._retransmit)
 
     def receive(self, response: Response) -> None:
         """A response that matches."""
         if self.state is State.COMPLETED and self.is_invite and response.status >= 300:
             self._send_ack(response)
-        if self.state in (State.COMPLETED, State.TERMINATED) or (
-            self.state is State.ACCEPTED and not response.is_success
-        ):
+        if self.state in (State.COMPLETED, State.TERMINATED):
+            return
+        if self.state is State.ACCEPTED and not response.is_success:
             return
         if not response.is_final:
             self.state = State.PROCEEDING
@@ -175,18 +171,18 @@ class ClientTransaction(_Transaction):
         self.flow.send(self._ack.raw)
 
     def _related(self, method: str, to: str) -> Request:
-        """An ACK or a CANCEL, which have Via and Route of the INVITE."""
+        """An ACK or a CANCEL, which have Via and Route of the INVITE (RFC 3261 sections 9.1 and
+        17.1.1.3).
+        """
+        invite = self.request
         copied = ("max-forwards", "route", "from", "call-id")
-        return Request.build(
-            method,
-            self.request.request_uri,
-            [
-                ("Via", self.request.values("Via")[0]),
-                *(header for header in self.request.headers if header.key in copied),
-                ("To", to),
-                ("CSeq", f"{self.request.cseq.number} {method}"),
-            ],
-        )
+        lines: list[tuple[str, str] | Header] = [
+            ("Via", invite.values("Via")[0]),
+            *(header for header in invite.headers if header.key in copied),
+            ("To", to),
+            ("CSeq", f"{invite.cseq.number} {method}"),
+        ]
+        return Request.build(method, invite.request_uri, lines)
 
     def cancel(self) -> None:
         """Ask to end a pending INVITE: the CANCEL leaves once a provisional response is there (RFC
@@ -239,14 +235,13 @@ class ServerTransaction(_Transaction):
         self._last: tuple[Flow, bytes] | None = None
         self.state = State.PROCEEDING if self.is_invite else State.TRYING
         if self.is_invite:
-            self._start(
-                "trying",
-                self.timers.trying,
-                lambda: self.respond(Response.to_request(self.request, 100)),
-            )
+            self._start("trying", self.timers.trying, self._respond_trying)
         else:
             # Its client gives up after timer F.
             self._start("F", self.timers.transaction, self.terminate)
+
+    def _respond_trying(self) -> None:
+        self.respond(Response.to_request(self.request, 100))
 
     @property
     def request(self) -> Request:
@@ -264,7 +259,8 @@ class ServerTransaction(_Transaction):
         """Send a response. After a final one only an INVITE's further 2xx still goes out (RFC 6026
         7.1).
         """
-        if self.is_answered and not (self.state is State.ACCEPTED and response.is_success):
+        is_further_2xx = self.state is State.ACCEPTED and response.is_success
+        if self.is_answered and not is_further_2xx:
             _log.debug("%d to an answered request is not sent", response.status)
             return
         self._stop("trying")
@@ -381,14 +377,15 @@ class TransactionLayer:
         """A transaction is over."""
         if isinstance(transaction, ClientTransaction):
             self._clients.pop(transaction.key, None)
-        elif (
-            isinstance(transaction, ServerTransaction)
-            and self._servers.pop(transaction.key, None) is not None
-        ):
-            source = transaction.flow.remote[0]
-            self._sources[source] -= 1
-            if not self._sources[source]:
-                del self._sources[source]
+        if isinstance(transaction, ServerTransaction):
+            known = self._servers.pop(transaction.key, None)
+            if known is not None:
+                self._forget_source(transaction.flow.remote[0])
+
+    def _forget_source(self, source: str) -> None:
+        self._sources[source] -= 1
+        if not self._sources[source]:
+            del self._sources[source]
 
     # --- in ----------------------------------------------------------------------------------------
 
@@ -440,13 +437,17 @@ class TransactionLayer:
 
     def flow_failed(self, flow: Flow, error: Exception | None) -> None:
         """Tell the client transactions that wait on that flow."""
-        where = (flow.transport, flow.local, flow.remote)
         for transaction in list(self._clients.values()):
-            mine = transaction.flow
-            if mine is flow or (
-                not flow.reliable and (mine.transport, mine.local, mine.remote) == where
-            ):
+            if transaction.flow is flow or _is_same_udp(transaction.flow, flow):
                 transaction.transport_failed(error)
+
+
+def _is_same_udp(one: Flow, other: Flow) -> bool:
+    """Whether both are datagrams between the same ports: a flow of UDP is made for each use."""
+    if other.reliable:
+        return False
+    ends = (other.transport, other.local, other.remote)
+    return (one.transport, one.local, one.remote) == ends
 
 
 def _server_key(request: Request, method: str | None = None) -> ServerKey:
