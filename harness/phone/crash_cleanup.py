@@ -14,6 +14,7 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -86,38 +87,41 @@ async def _end(
 
 async def _settle(teardown: Teardown, line: CrashLine) -> bool:
     """Send the message that ends the call; True when the far end answered it."""
-    message, invite = teardown.message, teardown.invite
+    message = teardown.message
+    invite = teardown.invite
     if isinstance(message, Response):  # sent until its ACK arrives
-        return (
-            await line.first(message, lambda m: isinstance(m, Request) and m.method == "ACK")
-            is not None
-        )
+        ack = await line.first(message, lambda m: isinstance(m, Request) and m.method == "ACK")
+        return ack is not None
     if message.method == "BYE":
         return await _hangs_up(message, invite, line)
     # CANCEL is sent until the INVITE has a final response. If a 2xx crossed it, acknowledge the 2xx
     # and send BYE.
-    final = await line.first(
-        message, lambda m: isinstance(m, Response) and m.is_final and m.cseq.method == "INVITE"
-    )
+    final = await line.first(message, partial(_is_final, "INVITE"))
     if not isinstance(final, Response):
         return False
     if not final.is_success:
         line.send(_in_transaction(invite, "ACK", str(final.to)))  # RFC 3261 section 17.1.1.3
         return True
-    dialog = _Dialog(invite, final, final.contact.uri if final.contact else invite.uri, sent=True)
+    target = final.contact.uri if final.contact else invite.uri
+    dialog = _Dialog(invite, final, target, sent=True)
     number = invite.cseq.number
-    line.send(dialog.request("ACK", number, teardown.local, teardown.transport))  # section 13.2.2.4
-    return await _hangs_up(
-        dialog.request("BYE", number + 1, teardown.local, teardown.transport), invite, line
-    )
+    ack = dialog.request("ACK", number, teardown.local, teardown.transport)
+    line.send(ack)  # section 13.2.2.4
+    bye = dialog.request("BYE", number + 1, teardown.local, teardown.transport)
+    return await _hangs_up(bye, invite, line)
+
+
+def _is_final(method: str, message: Message) -> bool:
+    """Whether the message is a final response to a request of that method."""
+    return isinstance(message, Response) and message.is_final and message.cseq.method == method
 
 
 async def _hangs_up(bye: Request, invite: Request, line: CrashLine) -> bool:
-    own = (
-        invite if invite.from_.tag == bye.from_.tag else None
-    )  # None when the far end sent the INVITE
-    answer = await line.ask(bye, own)
-    return answer is not None and not (isinstance(answer, Response) and answer.is_challenge)
+    is_own = invite.from_.tag == bye.from_.tag  # else the far end sent the INVITE
+    answer = await line.ask(bye, invite if is_own else None)
+    if answer is None:
+        return False
+    return not (isinstance(answer, Response) and answer.is_challenge)
 
 
 _PATIENCE: Final = 2.0  # four times T1 (RFC 3261 table 4); a far end that is alive answers sooner
@@ -146,9 +150,13 @@ class CrashLine(SipLink):
         note: Callable[[SipMessage], None],
     ) -> None:
         super().__init__(teardown.transport)
-        self._config, self._leg, self._note = config, leg, note
+        self._config = config
+        self._leg = leg
+        self._note = note
         self._remote = teardown.next_hop
-        self._port = int(teardown.local.rpartition(":")[2]) if self.transport == "udp" else 0
+        self._port = 0
+        if self.transport == "udp":
+            self._port = int(teardown.local.rpartition(":")[2])
 
     async def __aenter__(self) -> Self:
         host, _, port = self._remote.rpartition(":")
@@ -156,7 +164,8 @@ class CrashLine(SipLink):
         tls = self._context() if self.transport == "tls" else None
         # The certificate names the proxy's host; the call's messages mostly contain addresses.
         known_as = [peer[0], host_of(self._config.proxy or "")]
-        name = next((host for host in known_as if host and not is_address(host)), known_as[0])
+        names = [host for host in known_as if host and not is_address(host)]
+        name = names[0] if names else peer[0]
         by = time.monotonic() + _PORT_PATIENCE
         while True:
             try:
@@ -178,7 +187,8 @@ class CrashLine(SipLink):
         tls = self._config.tls
         context = ssl.create_default_context(cafile=tls.ca_file)
         if not tls.verify:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
         if tls.certificate:
             context.load_cert_chain(tls.certificate, tls.private_key)
         return context
@@ -189,24 +199,32 @@ class CrashLine(SipLink):
         Only the configured realm gets credentials, or the realm that the phone's request ``own``
         already answered.
         """
-        method, number = request.cseq.method, request.cseq.number
-        answer = await self.first(
-            request, lambda m: isinstance(m, Response) and m.is_final and m.cseq.method == method
+        answer = await self.first(request, partial(_is_final, request.cseq.method))
+        if not isinstance(answer, Response) or not answer.is_challenge:
+            return answer
+        again = self._with_credentials(request, answer, own)
+        if again is None:
+            return answer
+        number = again.cseq.number
+        return await self.first(
+            again, lambda m: isinstance(m, Response) and m.is_final and m.cseq.number == number
         )
+
+    def _with_credentials(
+        self, request: Request, challenge: Response, own: Request | None
+    ) -> Request | None:
+        """The request as a new one that answers the challenge (RFC 3261 section 22.2)."""
         config = self._config
-        if isinstance(answer, Response) and answer.is_challenge and config.username is not None:
-            number += 1
-            realm = None if config.realm == "*" else config.realm or _answered_realm(own)
-            client = DigestClient(Credentials(config.username, config.password or "", realm))
-            again = client.answer(request.setting("CSeq", str(CSeq(number, method))), answer)
-            if again is not None:
-                via = again.via
-                again = again.setting("Via", str(via).replace(via.branch, via.branch + "a"))
-                answer = await self.first(
-                    again,
-                    lambda m: isinstance(m, Response) and m.is_final and m.cseq.number == number,
-                )
-        return answer
+        if config.username is None:
+            return None
+        realm = None if config.realm == "*" else config.realm or _answered_realm(own)
+        client = DigestClient(Credentials(config.username, config.password or "", realm))
+        number = CSeq(request.cseq.number + 1, request.cseq.method)
+        again = client.answer(request.setting("CSeq", str(number)), challenge)
+        if again is None:
+            return None
+        via = again.via
+        return again.setting("Via", str(via).replace(via.branch, via.branch + "a"))
 
     async def first(self, message: Message, wanted: Callable[[Message], bool]) -> Message | None:
         """The first ``wanted`` message that arrives after ``message`` was sent."""
@@ -246,7 +264,9 @@ def _answered_realm(request: Request | None) -> str | None:
     """The realm for which a request has credentials; None without, which allows the realm of the
     next challenge.
     """
-    shown = request and (request.get("Proxy-Authorization") or request.get("Authorization"))
+    if request is None:
+        return None
+    shown = request.get("Proxy-Authorization") or request.get("Authorization")
     return parse(shown).get("realm") if shown else None
 
 
@@ -267,32 +287,30 @@ def pending_teardown(messages: Sequence[SipMessage]) -> Teardown | None:
     """None when the call has ended, never began, or its messages form no dialog."""
     call = Call(messages)
     seen = call.invite
-    if seen is None or not isinstance(invite := seen.message, Request) or call.byes:
+    if seen is None or call.byes:
+        return None
+    invite = seen.message
+    if not isinstance(invite, Request):
         return None
     of_invite = [m for m in call.messages if m.is_of(seen)]
     answers = [m for m in of_invite if m.answers("INVITE")]
-    success = next((m.message for m in answers if 200 <= m.status < 300), None)
-    if success is not None:
-        if (target := _remote_target(call)) is None:
+    successes = [m.message for m in answers if 200 <= m.status < 300]
+    if successes:
+        target = _remote_target(call)
+        if target is None:
             return None
-        dialog = _Dialog(invite, success, target, sent=not seen.received)
+        dialog = _Dialog(invite, successes[0], target, sent=not seen.received)
         # RFC 3261 section 12.2.1.1: each side has its own sequence of CSeq numbers.
-        number = max((m.number for m in call.sent if isinstance(m.message, Request)), default=0) + 1
-        bye = dialog.request("BYE", number, seen.local, seen.transport)
+        numbers = [m.number for m in call.sent if isinstance(m.message, Request)]
+        bye = dialog.request("BYE", max(numbers, default=0) + 1, seen.local, seen.transport)
         return Teardown(bye, invite, seen.transport, seen.local, dialog.next_hop)
     if any(m.is_final for m in answers):
         return None
     if seen.received:
-        tag = next(
-            (m.message.to.tag for m in answers if m.message.to.tag), None
-        ) or secrets.token_hex(8)
-        return Teardown(
-            Response.to_request(invite, 480, tag=tag),
-            invite,
-            seen.transport,
-            seen.local,
-            seen.remote,
-        )
+        # All responses of the phone belong to one dialog (section 12.1.1).
+        tags = [m.message.to.tag for m in answers if m.message.to.tag]
+        refusal = Response.to_request(invite, 480, tag=tags[0] if tags else secrets.token_hex(8))
+        return Teardown(refusal, invite, seen.transport, seen.local, seen.remote)
     if any(m.is_request("CANCEL") for m in call.messages):
         return None
     cancel = _in_transaction(invite, "CANCEL", str(invite.to))  # RFC 3261 section 9.1
@@ -321,11 +339,9 @@ class _Dialog:
     def _routes(self) -> list[NameAddr]:
         # RFC 3261 section 12.1: the caller reverses the route set of the 2xx, the callee uses that
         # of the INVITE.
-        return (
-            list(reversed(self.success.record_routes))
-            if self.sent
-            else list(self.invite.record_routes)
-        )
+        if self.sent:
+            return list(reversed(self.success.record_routes))
+        return list(self.invite.record_routes)
 
     @property
     def next_hop(self) -> str:
@@ -334,28 +350,24 @@ class _Dialog:
 
     def request(self, method: str, number: int, local: str, transport: str) -> Request:
         """A request within the dialog (RFC 3261 section 12.2.1.1) from the address ``local``."""
-        ends = (
-            (self.invite.from_, self.success.to)
-            if self.sent
-            else (self.success.to, self.invite.from_)
-        )
+        ours, theirs = self.invite.from_, self.success.to
+        if not self.sent:
+            ours, theirs = theirs, ours
         host, port = local.rsplit(":", 1)
         branch = MAGIC_COOKIE + secrets.token_hex(12)
         via = Via(transport.upper(), host, int(port), Params((("branch", branch), ("rport", None))))
-        return Request.build(
-            method,
-            self.target,
-            [
-                ("Via", str(via)),
-                ("Max-Forwards", "70"),
-                *(("Route", str(route)) for route in self._routes),
-                ("From", str(ends[0])),
-                ("To", str(ends[1])),
-                ("Call-ID", self.invite.call_id),
-                ("CSeq", f"{number} {method}"),
-                *([("Reason", 'SIP;cause=500;text="softphone lost"')] if method == "BYE" else []),
-            ],
-        )
+        lines = [
+            ("Via", str(via)),
+            ("Max-Forwards", "70"),
+            *(("Route", str(route)) for route in self._routes),
+            ("From", str(ours)),
+            ("To", str(theirs)),
+            ("Call-ID", self.invite.call_id),
+            ("CSeq", f"{number} {method}"),
+        ]
+        if method == "BYE":
+            lines.append(("Reason", 'SIP;cause=500;text="softphone lost"'))  # RFC 3326
+        return Request.build(method, self.target, lines)
 
 
 def _in_transaction(invite: Request, method: str, to: str) -> Request:

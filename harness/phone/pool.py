@@ -25,6 +25,7 @@ from harness.errors import (
     WrongTargetError,
 )
 from harness.phone.config import PhoneConfig
+from harness.phone.leg import Leg
 from harness.phone.phone import Phone, Sink
 from harness.phone.process import PhoneProcess
 from harness.phone.rules import DeadlineScheduler, Rules
@@ -67,18 +68,18 @@ class _Host:
 
     def fits(self, config: PhoneConfig) -> bool:
         """Whether the process can host another phone."""
+        if self.process.lost is not None or isinstance(self.process, SharedProcess):
+            return False
         others = self.configs()
-        return (
-            self.process.lost is None
-            and not isinstance(self.process, SharedProcess)
-            and len(others) < _MOST_PHONES
-            and sum(other.max_calls for other in others) + config.max_calls
-            <= self.process.most_calls
-            # The STUN server is set per endpoint; the user part tells which phone a request is for.
-            and all(
-                other.stun_server == config.stun_server and other.user != config.user
-                for other in others
-            )
+        if len(others) >= _MOST_PHONES:
+            return False
+        calls = config.max_calls + sum(other.max_calls for other in others)
+        if calls > self.process.most_calls:
+            return False
+        # The STUN server is set per endpoint; the user part tells which phone a request is for.
+        return all(
+            other.stun_server == config.stun_server and other.user != config.user
+            for other in others
         )
 
     def has_room(self, config: PhoneConfig) -> bool:
@@ -107,9 +108,8 @@ class PhonePool:
     def __init__(
         self, directory: Path, *, patience: float = 5.0, fork_server: Path | None = None
     ) -> None:
-        self.changed = (
-            threading.Condition()
-        )  #: notified at each event; held while events are handled
+        #: Notified at each event; held while events are handled.
+        self.changed = threading.Condition()
         self.deadlines = DeadlineScheduler()
         self.fatal_error: BaseException | None = None  #: why no wait can succeed any more
         self._patience, self._fork_server = patience, fork_server
@@ -203,11 +203,9 @@ class PhonePool:
         """The host of a shared phone: a connection to the switchboard."""
         for host in self._hosts:
             process = host.process
-            if (
-                isinstance(process, SharedProcess)
-                and process.config == config
-                and process.lost is None
-            ):
+            if not isinstance(process, SharedProcess) or process.lost is not None:
+                continue
+            if process.config == config:
                 process.share(sharing)
                 return host
         host = _Host(SharedProcess(self, sharing, config))
@@ -220,23 +218,18 @@ class PhonePool:
         """
         for host in self._hosts:
             for parked in list(host.parked.values()):
-                same = parked.config.address_of_record == config.address_of_record
-                if (
-                    same
-                    and parked.config.registrar == config.registrar
-                    and host.process.lost is None
-                ):
+                same_address = parked.config.address_of_record == config.address_of_record
+                same_registrar = parked.config.registrar == config.registrar
+                if same_address and same_registrar and host.process.lost is None:
                     del host.parked[parked.key]
                     host.process.call("remove", phone=parked.key)
 
     def _readopt(self, config: PhoneConfig, make: MakePhone) -> Phone | None:
         for host in self._hosts:
             for parked in list(host.parked.values()):
-                if (
-                    parked.config != config
-                    or host.process.lost is not None
-                    or host.unpromised_slots() < 0
-                ):
+                if parked.config != config or host.process.lost is not None:
+                    continue
+                if host.unpromised_slots() < 0:
                     continue
                 del host.parked[parked.key]
                 phone = make(host.process, parked.key)
@@ -251,10 +244,9 @@ class PhonePool:
 
     def _add(self, config: PhoneConfig, make: MakePhone) -> Phone:
         self._give_up(config)
-        if config.stun_server and not stun_answers(config.stun_server, config.bind_address):
-            raise ResourceError(
-                f"phone {config.name}: the STUN server {config.stun_server} does not answer"
-            )
+        stun = config.stun_server
+        if stun and not stun_answers(stun, config.bind_address):
+            raise ResourceError(f"phone {config.name}: the STUN server {stun} does not answer")
         return self._put(self._host_for(config), make)
 
     def _put(self, host: _Host, make: MakePhone) -> Phone:
@@ -298,10 +290,11 @@ class PhonePool:
                     return host
         host = self._start()
         if not host.fits(config):
-            host.process.close()
+            process = host.process
+            process.close()
+            has = f"a process of this pjsua2 build ({process.version}) has {process.most_calls}"
             raise ResourceError(
-                f"phone {config.name} needs {config.max_calls} calls at once; a process of this pjsua2 build "
-                f"({host.process.version}) has {host.process.most_calls}"
+                f"phone {config.name} needs {config.max_calls} calls at once; {has}"
             )
         self._hosts.append(host)
         return host
@@ -339,8 +332,11 @@ class PhonePool:
     def loss(self) -> PhoneLostError | None:
         """The error of a leased phone that was lost: its case's findings then prove nothing."""
         with self.changed:
-            phones = (phone for host in self._hosts for phone in host.phones.values())
-            return next((phone.loss for phone in phones if phone.loss is not None), None)
+            for host in self._hosts:
+                for phone in host.phones.values():
+                    if phone.loss is not None:
+                        return phone.loss
+        return None
 
     def lose(self, error: BaseException) -> None:
         """End every wait, now and later, with ``error``: the simulated world died."""
@@ -378,21 +374,14 @@ class PhonePool:
         if name != "may_follow":
             return None
         with self.changed:
-            host = next((host for host in self._hosts if host.process is process), None)
-            leg = next(
-                (
-                    leg
-                    for phone in (host.phones.values() if host else ())
-                    if (leg := phone.leg(arguments["leg"]))
-                ),
-                None,
-            )
+            leg = self._leg(process, arguments["leg"])
         if leg is None:
             return False
         try:
             leg.phone.follow(leg, arguments["uri"], has_room=arguments["has_room"])
         except WrongTargetError:
-            return False  # a fault of the system under test, so it is not noted as declined by the harness
+            # A fault of the system under test, so it is not noted as declined by the harness.
+            return False
         except (RefusedError, BrokenError) as error:
             leg.phone.declines(error)
             return False
@@ -414,6 +403,16 @@ class PhonePool:
         for host in self._hosts:
             if host.process is process:
                 return host.phones.get(key)
+        return None
+
+    def _leg(self, process: PhoneProcess, key: int) -> Leg | None:
+        for host in self._hosts:
+            if host.process is not process:
+                continue
+            for phone in host.phones.values():
+                leg = phone.leg(key)
+                if leg is not None:
+                    return leg
         return None
 
 

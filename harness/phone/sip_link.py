@@ -47,7 +47,8 @@ class SipLink(asyncio.Protocol, asyncio.DatagramProtocol):
             self._socket, _ = await loop.create_connection(
                 lambda: self, *remote, ssl=context, server_hostname=name, local_addr=local
             )
-            if session := self._socket.get_extra_info("ssl_object"):
+            session = self._socket.get_extra_info("ssl_object")
+            if session:
                 self.certificate = session.getpeercert(binary_form=True)
                 self.tls_version = str(session.version())
                 self.cipher = str(session.cipher()[0])
@@ -82,11 +83,15 @@ class SipLink(asyncio.Protocol, asyncio.DatagramProtocol):
         Raises OSError, and EOFError when the connection was closed.
         """
         now = asyncio.get_running_loop().time
-        deadline, again, interval = now() + within, 0.0, _T1_S
+        deadline = now() + within
+        again = 0.0  # when to send: at once, then after T1, 2 × T1 …
+        interval = _T1_S
         while now() < deadline:
             if now() >= again:
                 self.send(message)
-                again = now() + interval if self.transport == "udp" else deadline
+                again = deadline  # TCP and TLS repeat by themselves
+                if self.transport == "udp":
+                    again = now() + interval
                 interval *= 2
             try:
                 async with asyncio.timeout_at(min(again, deadline)):

@@ -58,22 +58,26 @@ class _SharedPhone:
     def __init__(
         self, config: PhoneConfig, process: PhoneProcess, key: int, options: OptionsSeen
     ) -> None:
-        self.config, self.process, self.key, self.options = config, process, key, options
+        self.config = config
+        self.process = process
+        self.key = key
+        self.options = options
         self.is_there = False
-        self.guests: dict[
-            int, tuple[_Guest, int]
-        ] = {}  #: key in the process → the worker, and the worker's key
+        #: Key in the process → the worker, and the worker's key.
+        self.guests: dict[int, tuple[_Guest, int]] = {}
         self.legs: dict[int, _Guest] = {}
         self.place: Place = _place(config)
 
     def appear(self, directory: Path) -> None:
         """Create the phone at its address; ``directory`` is for the process's files."""
-        networks = self.config.accepted_networks()
-        config = self.config.to_plain() | {
-            "max_calls": CALLS_A_PHONE
-        }  # further calls are refused as busy
+        config = self.config.to_plain()
+        config["max_calls"] = CALLS_A_PHONE  # further calls are refused as busy
         self.process.call(
-            "add", phone=self.key, config=config, directory=str(directory), networks=networks
+            "add",
+            phone=self.key,
+            config=config,
+            directory=str(directory),
+            networks=self.config.accepted_networks(),
         )
         self.process.call("park", phone=self.key)  # it takes no calls until a worker joins
         self.is_there = True
@@ -110,17 +114,17 @@ class Switchboard:
         fork_server: Path | None = None,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
-        self._patience, self._fork_server, self._say = patience, fork_server, say
+        self._patience = patience
+        self._fork_server = fork_server
+        self._say = say
         self._scratch = Scratch()
         self.path = self._scratch.path / "switchboard"  # a socket's path has to be short
         self._changed = threading.Condition()
         self._lines: dict[str, _SharedPhone] = {}
-        self._options: dict[
-            tuple[Place, object], OptionsSeen
-        ] = {}  #: by address and accepted sources
-        self._reserved: dict[
-            _Guest, tuple[Place, list[_SharedPhone]]
-        ] = {}  #: the address, and the phones that left it for the worker
+        #: By address and accepted sources.
+        self._options: dict[tuple[Place, object], OptionsSeen] = {}
+        #: The address, and the phones that left it for the worker.
+        self._reserved: dict[_Guest, tuple[Place, list[_SharedPhone]]] = {}
         #: Who waits for an address, the first in front. A registration is not waited for in turn: a
         #: case takes several, and two cases could wait for each other.
         self._turns = defaultdict[Place, list[object]](list)
@@ -254,9 +258,8 @@ class Switchboard:
         _, away = self._reserved.pop(guest, (None, []))
         for line in away:
             if line in self._lines.values():  # else the run is over, or the process died
-                with contextlib.suppress(
-                    HarnessError
-                ):  # the next case that uses the phone reports the error
+                # The next case that uses the phone reports the error.
+                with contextlib.suppress(HarnessError):
                     self._let_appear(line)
         self._changed.notify_all()
 
@@ -272,7 +275,8 @@ class Switchboard:
             at_place = [line for line in there if line.place == place]
             return [line for line in at_place if line is not but]
 
-        turn, turns = object(), self._turns[place]
+        turn = object()
+        turns = self._turns[place]
         turns.append(turn)
 
         def is_free() -> bool:
@@ -295,12 +299,10 @@ class Switchboard:
         """Clean up after a worker that disconnected."""
         with self._changed:
             self._guests.discard(guest)
-            gone = [
-                (line, key)
-                for line in self._lines.values()
-                for key, own in line.guests.items()
-                if own[0] is guest
-            ]
+            gone = []
+            for line in self._lines.values():
+                keys = [key for key, (sharer, _) in line.guests.items() if sharer is guest]
+                gone += [(line, key) for key in keys]
             self._leave_reserved(guest)
         for line, key in gone:
             with contextlib.suppress(HarnessError):
@@ -309,7 +311,17 @@ class Switchboard:
     # Called by the phones' processes, in their reader threads.
 
     def _line_of(self, process: PhoneProcess) -> _SharedPhone | None:
-        return next((line for line in list(self._lines.values()) if line.process is process), None)
+        for line in list(self._lines.values()):
+            if line.process is process:
+                return line
+        return None
+
+    def _guests_of(self, process: PhoneProcess) -> set[_Guest]:
+        """The workers that share the phone of that process, each once."""
+        line = self._line_of(process)
+        if line is None:
+            return set()
+        return {guest for guest, _ in list(line.guests.values())}
 
     def notified(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> None:
         """Pass a notification on to the worker it is for; events of the phone itself go to all
@@ -338,21 +350,19 @@ class Switchboard:
     def asked(self, process: PhoneProcess, name: str, arguments: dict[str, Any]) -> Any:
         """Pass a question on to the worker that has the call."""
         line = self._line_of(process)
-        guest = line.legs.get(arguments["leg"]) if line else None
-        return guest.ask(name, arguments) if guest else None
+        if line is None:
+            return None
+        guest = line.legs.get(arguments["leg"])
+        return guest.ask(name, arguments) if guest is not None else None
 
     def stalled(self, process: PhoneProcess, stall: Stall) -> None:
         """Pass it on to all workers of the phone."""
-        line = self._line_of(process)
-        for guest in {guest for guest, _ in list(line.guests.values())} if line else ():
+        for guest in self._guests_of(process):
             guest.notify("stall", stall._asdict())
 
     def lost(self, process: PhoneProcess, reason: str, log: str) -> None:
         """Tell all workers of the phone that it is lost."""
-        line = self._line_of(process)
-        if line is None:
-            return
-        for guest in {guest for guest, _ in list(line.guests.values())}:
+        for guest in self._guests_of(process):
             guest.notify("lost", {"reason": reason, "log": log})
 
 
@@ -384,10 +394,13 @@ class _Guest:
         for message in self.wire:
             if message[0] == "answer":
                 self._questions.take(message[1:])
-            elif message[2] == "request":  # its answer may take long, and must not delay a hang-up
-                threading.Thread(
+                continue
+            _, _, name, _ = message
+            if name == "request":  # its answer may take long, and must not delay a hang-up
+                doing = threading.Thread(
                     target=self._do, args=(message,), name="guest's request", daemon=True
-                ).start()
+                )
+                doing.start()
             else:
                 self._commands.put(message)
         self._commands.put(None)
@@ -403,8 +416,8 @@ class _Guest:
         try:
             value = self._done(name, arguments)
         except HarnessError as error:
-            kind = next((kind for kind, known in ERRORS.items() if type(error) is known), "broken")
-            answer = ["failed", number, kind, str(error)]
+            kinds = [kind for kind, known in ERRORS.items() if type(error) is known]
+            answer = ["failed", number, kinds[0] if kinds else "broken", str(error)]
         else:
             answer = ["done", number, value]
         if number:
@@ -477,9 +490,10 @@ class SharedProcess(PhoneProcess):
         """As for any phone process; ``add`` also sends how the case's calls are recognised."""
         if name == "add":
             mine = self._sharing
+            shown = [mine.shows] if mine.shows else []
             arguments |= {
                 "callers": list(mine.numbers),
-                "numbers": [*mine.numbers, *([mine.shows] if mine.shows else ())],
+                "numbers": [*mine.numbers, *shown],
                 "lands": mine.lands,
                 "withheld": mine.withheld,
                 "region": mine.region,
@@ -510,9 +524,8 @@ class Reservation:
     """
 
     def __init__(self, switchboard: Path, config: PhoneConfig) -> None:
-        self._wire, answer = _asked(
-            switchboard, _JOINED_WITHIN_S, "reserve", config=config.to_plain()
-        )
+        plain = config.to_plain()
+        self._wire, answer = _asked(switchboard, _JOINED_WITHIN_S, "reserve", config=plain)
         if answer[0] != "done":
             self._wire.close()
             raise PhoneLostError("the shared phones did not leave their address")
@@ -532,9 +545,8 @@ def wait_until_asked(
     ``every_s`` is the platform's interval from the deployment file. None when the phone is not
     available.
     """
-    wire, answer = _asked(
-        switchboard, None, "wait_until_asked", config=config.to_plain(), every_s=every_s
-    )
+    plain = config.to_plain()
+    wire, answer = _asked(switchboard, None, "wait_until_asked", config=plain, every_s=every_s)
     wire.close()
     if answer[0] != "done":
         return None
@@ -569,7 +581,6 @@ def _connected(switchboard: Path) -> Wire:
         connection.connect(str(switchboard))
     except OSError as error:
         connection.close()
-        raise PhoneLostError(
-            f"the switchboard of shared phones cannot be reached: {error.strerror}"
-        ) from error
+        what = "the switchboard of shared phones cannot be reached"
+        raise PhoneLostError(f"{what}: {error.strerror}") from error
     return Wire(connection, redacted)

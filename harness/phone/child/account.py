@@ -84,9 +84,9 @@ class Sources:
     """
 
     def __init__(self, places: Iterable[str] | None) -> None:
-        self._networks = (
-            None if places is None else [ipaddress.ip_network(place) for place in places]
-        )
+        self._networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] | None = None
+        if places is not None:
+            self._networks = [ipaddress.ip_network(place) for place in places]
         self._addressed: set[str] = set()
 
     def add(self, host: str) -> None:
@@ -119,7 +119,10 @@ class HostedPhone:
         directory: Path,
         sources: Sources,
     ) -> None:
-        self.process, self.key, self.config, self.directory = process, key, config, directory
+        self.process = process
+        self.key = key
+        self.config = config
+        self.directory = directory
         self.sources = sources
         self.policy: Policy = Ring()
         self.parked = self.gone = False
@@ -134,7 +137,10 @@ class HostedPhone:
     def sent_by(self) -> str:
         """The address in the Via of its requests."""
         public = self.config.public_address
-        return f"{public}:{self.address.rsplit(':', 1)[1]}" if public else self.address
+        if not public:
+            return self.address
+        _, _, port = self.address.rpartition(":")
+        return f"{public}:{port}"
 
     @property
     def next_hops(self) -> set[str]:
@@ -158,7 +164,10 @@ class HostedPhone:
 
     def adopt(self, directory: Path) -> None:
         """Begin a new lease of a parked phone."""
-        self.parked, self.policy, self._legs_so_far, self.directory = False, Ring(), 0, directory
+        self.parked = False
+        self.policy = Ring()
+        self._legs_so_far = 0
+        self.directory = directory
 
     def emit(self, kind: type[Event], **facts: Any) -> None:
         """Emit an event of this phone, with the current time."""
@@ -208,18 +217,21 @@ class AccountHolder(HostedPhone):
             raise
 
     def _account_config(self) -> Any:
-        config, account = self.config, pj.AccountConfig()
+        config = self.config
+        account = pj.AccountConfig()
         account.idUri = f"<{config.address_of_record}>"
         suffix = "" if config.transport == "udp" else f";transport={config.transport}"
-        sip, register, nat = account.sipConfig, account.regConfig, account.natConfig
+        sip = account.sipConfig
+        register = account.regConfig
+        nat = account.natConfig
         sip.transportId = self._transport
         if config.proxy:
             # "hide": the request goes to the proxy without a Route header for it.
             sip.proxies.append(f"<sip:{config.proxy}{suffix};lr;hide>")
         if config.username is not None:
-            sip.authCreds.append(
-                pj.AuthCredInfo("digest", ANY, config.username, 0, config.password or "")
-            )
+            # pjsip may answer any realm: `Challenges` takes out those that must not be answered.
+            password = config.password or ""
+            sip.authCreds.append(pj.AuthCredInfo("digest", ANY, config.username, 0, password))
         if config.proxy and config.registrar in (None, config.proxy):
             register.registrarUri = registrar_uri(config.domain, config.proxy, config.transport)
             register.proxyUse = _BY_ITS_PROXY
@@ -232,11 +244,14 @@ class AccountHolder(HostedPhone):
         # No automatic retry: it would hide a refusal.
         register.retryIntervalSec = 0
         # Messages name the configured addresses, even if the far end sees others.
-        nat.contactRewriteUse = nat.viaRewriteUse = nat.sdpNatRewriteUse = nat.sipOutboundUse = 0
+        nat.contactRewriteUse = 0
+        nat.viaRewriteUse = 0
+        nat.sdpNatRewriteUse = 0
+        nat.sipOutboundUse = 0
         nat.udpKaIntervalSec = config.keep_alive_s  # pjsip waits for four fifths of it, or more
-        nat.sipStunUse = nat.mediaStunUse = (
-            pj.PJSUA_STUN_USE_DEFAULT if config.stun_server else pj.PJSUA_STUN_USE_DISABLED
-        )
+        stun = pj.PJSUA_STUN_USE_DEFAULT if config.stun_server else pj.PJSUA_STUN_USE_DISABLED
+        nat.sipStunUse = stun
+        nat.mediaStunUse = stun
         # Without a certificate no one can open a TLS connection to the phone: name the port of the
         # connection it opened.
         nat.contactUseSrcPort = int(config.transport == "tls" and config.tls.certificate is None)
@@ -244,18 +259,22 @@ class AccountHolder(HostedPhone):
         return account
 
     def _configure_calls(self, account: Any) -> None:
-        config, media, call = self.config, account.mediaConfig, account.callConfig
+        config = self.config
+        media = account.mediaConfig
+        call = account.callConfig
         media.lockCodecEnabled = False  # it would send a re-INVITE right after the answer
         media.srtpUse = _SRTP[config.srtp]
         media.srtpSecureSignaling = 0
+        media.ipv6Use = pj.PJSUA_IPV6_DISABLED
+        if config.ipv6:
+            media.ipv6Use = pj.PJSUA_IPV6_ENABLED_USE_IPV6_ONLY
         rtp = media.transportConfig
-        media.ipv6Use = (
-            pj.PJSUA_IPV6_ENABLED_USE_IPV6_ONLY if config.ipv6 else pj.PJSUA_IPV6_DISABLED
-        )
         rtp.boundAddress = config.bind_address
         rtp.publicAddress = config.public_address or ""
         first, last = config.media_ports
-        rtp.port, rtp.portRange, rtp.randomizePort = first, last - first, True
+        rtp.port = first
+        rtp.portRange = last - first
+        rtp.randomizePort = True
         call.timerUse = _TIMER[config.session_timer]
         call.timerSessExpiresSec = config.session_expires
         call.timerMinSESec = config.min_se
@@ -275,9 +294,10 @@ class AccountHolder(HostedPhone):
         """A REGISTER was answered."""
         active = 200 <= code < 300 and expires > 0
         self.registers = False
-        short = active and expires < _SHORT_REGISTRATION
         self._registered_at = time.monotonic()
-        self.refresh_at = self._registered_at + expires * 2 / 3 if short else None
+        self.refresh_at = None
+        if active and expires < _SHORT_REGISTRATION:
+            self.refresh_at = self._registered_at + expires * 2 / 3
         self.registration = RegistrationState(
             at=time.monotonic(),
             phone=self.config.name,
@@ -336,7 +356,8 @@ class AccountHolder(HostedPhone):
         option.targetUri = uri
         set_headers(option, headers)
         if body:
-            option.msgBody, option.contentType = body, content_type
+            option.msgBody = body
+            option.contentType = content_type
         made.userData = made  # the token must be a pointer
         self.account.sendRequest(made)
         self._unanswered[int(made.this)] = call, made
@@ -353,11 +374,12 @@ class AccountHolder(HostedPhone):
 
     def asker(self, message: WireMessage) -> HostedPhone:
         """The share that asked for this request outside of calls, else the account's phone."""
-        asked = next((asked for asked in self._asking if asked[1] == message.method), None)
-        if asked is None:
-            return self
-        self._asking.remove(asked)
-        return asked[0]
+        for asked in self._asking:
+            share, method = asked
+            if method == message.method:
+                self._asking.remove(asked)
+                return share
+        return self
 
     def forget(self, share: PhoneShare) -> None:
         """Remove the share of a case that is over."""
@@ -368,8 +390,10 @@ class AccountHolder(HostedPhone):
         """A request outside dialogs was answered."""
         if code < 200:
             return
-        if (asked := self._unanswered.pop(token, None)) is not None:
-            self.process.parent.done(asked[0], [code, reason])
+        asked = self._unanswered.pop(token, None)
+        if asked is not None:
+            call, _ = asked
+            self.process.parent.done(call, [code, reason])
         retired = self.process.retired
         if self in retired and not self._unanswered:
             retired.remove(self)
@@ -383,11 +407,9 @@ class AccountHolder(HostedPhone):
         sockets.
         """
         endpoint = self.process.endpoint
-        udp = (
-            endpoint.native.udp_transport(self.account.getId())
-            if self.config.transport == "udp"
-            else None
-        )
+        udp = None
+        if self.config.transport == "udp":
+            udp = endpoint.native.udp_transport(self.account.getId())
         self.parked = self.gone = True
         if self._unanswered:
             self.process.retired.append(self)
@@ -438,9 +460,12 @@ class PhoneShare(HostedPhone):
         claim: CallFilter,
     ) -> None:
         super().__init__(holder.process, key, config, directory, holder.sources)
-        self.holder, self.claim = holder, claim
-        self.address, self.bound = holder.address, holder.bound
-        self.account, self.challenges = holder.account, holder.challenges
+        self.holder = holder
+        self.claim = claim
+        self.address = holder.address
+        self.bound = holder.bound
+        self.account = holder.account
+        self.challenges = holder.challenges
         self.calls = 0  #: calls assigned to it
         holder.shares.append(self)
 

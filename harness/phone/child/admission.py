@@ -100,8 +100,11 @@ class Admission:
         socket_slots: SocketSlots,
         passed: Callable[[WireMessage], None],
     ) -> None:
-        self._phones, self._legs, self._attribution = phones, legs, attribution
-        self._socket_slots, self.passed = socket_slots, passed
+        self._phones = phones
+        self._legs = legs
+        self._attribution = attribution
+        self._socket_slots = socket_slots
+        self.passed = passed
         self._counts: dict[StrangerRefused, _Count] = {}  # by an event without time and count
         # The phone of the INVITE that was last passed to pjsip, and its source.
         self._let_in: tuple[HostedPhone, str] | None = None
@@ -122,7 +125,8 @@ class Admission:
             self._refuse(phone, message, "address")
             return DROP
         self.passed(message)
-        if refusal := _crashes_pjsip(message):
+        refusal = _crashes_pjsip(message)
+        if refusal:
             # An ACK has no response (RFC 3261 section 17).
             return DROP if "ACK" in (message.method, message.text[:3]) else refusal
         tag = message.local_tag
@@ -133,23 +137,25 @@ class Admission:
         if self._is_late_copy(message, leg):
             return DROP
         if leg is not None and not leg.disconnected:
-            names = sdp.disable_names(body)
-            if names and message.method in _OFFERING:
-                leg.emit(CallsRefused, source=message.remote_host, why=_unresolved(names))
-                return _NOT_ACCEPTABLE_HERE
-            if message.method in _OFFERING and not sdp.has_answer(
-                body, self._legs.endpoint.spoken(leg.codecs)
-            ):
-                return _NOT_ACCEPTABLE_HERE  # RFC 3261 section 14.2
-            self._narrow(message, body, leg.phone, leg.codecs)
-            return _within(message, leg)
+            return self._within_call(message, body, leg)
         if leg is not None or self._attribution.has_ended(message):
-            return (
-                DOES_NOT_EXIST if message.method in _NOTHING_LEFT else PASS
-            )  # RFC 3261 section 12.2.2
+            # RFC 3261 section 12.2.2.
+            return DOES_NOT_EXIST if message.method in _NOTHING_LEFT else PASS
         if message.begins_call:
             return self._begins(message, body, phone)
         return PASS if tag else _outside(message)
+
+    def _within_call(self, message: WireMessage, body: memoryview, leg: CallLeg) -> int:
+        """Decide on a request of a call that is up."""
+        names = sdp.disable_names(body)
+        if message.method in _OFFERING:
+            if names:
+                leg.emit(CallsRefused, source=message.remote_host, why=_unresolved(names))
+                return _NOT_ACCEPTABLE_HERE
+            if not sdp.has_answer(body, self._legs.endpoint.spoken(leg.codecs)):
+                return _NOT_ACCEPTABLE_HERE  # RFC 3261 section 14.2
+        self._narrow(message, body, leg.phone, leg.codecs)
+        return _within(message, leg)
 
     def lets_pass(self, message: WireMessage) -> None:
         """Note the request that pjsip handles next."""
@@ -172,19 +178,26 @@ class Admission:
 
         pjsip forgets the transaction with the ACK, and would treat the copy as a new call.
         """
-        oldest = time.monotonic() - LONGEST_TRANSACTION
+        now = time.monotonic()
+        oldest = now - LONGEST_TRANSACTION
         if message.begins_call:
             return self._accepted.get((message.branch, message.call_id), oldest) > oldest
         if message.method == "ACK" and leg is not None and leg.branch:
-            while self._accepted and next(iter(self._accepted.values())) < oldest:
-                del self._accepted[next(iter(self._accepted))]
-            self._accepted.setdefault((leg.branch, leg.call_id), time.monotonic())
+            while self._accepted:
+                first = next(iter(self._accepted))
+                if self._accepted[first] >= oldest:
+                    break  # those behind it are younger
+                del self._accepted[first]
+            self._accepted.setdefault((leg.branch, leg.call_id), now)
         return False
 
     def _begins(self, message: WireMessage, body: memoryview, phone: HostedPhone | None) -> int:
+        """Decide on the INVITE of a new call."""
+        # Valid, but without media (RFC 3264 section 5); pjsip would answer 400.
         if _OFFER.search(message.text) and not _MEDIA.search(message.text):
-            return _NOT_ACCEPTABLE_HERE  # valid, but without media (RFC 3264 section 5); pjsip would answer 400
-        if names := sdp.disable_names(body):
+            return _NOT_ACCEPTABLE_HERE
+        names = sdp.disable_names(body)
+        if names:
             if phone is not None:
                 phone.emit(CallsRefused, source=message.remote_host, why=_unresolved(names))
             return _NOT_ACCEPTABLE_HERE
@@ -194,12 +207,15 @@ class Admission:
             return BUSY_HERE
         # A phone with one line that is busy refuses another call with 486, unless it replaces the
         # first one (RFC 3891).
-        is_busy = phone is not None and self._legs.calls_up(phone) >= phone.config.max_calls == 1
-        refuses = is_busy and not message.head.get("Replaces")
-        self._let_in = (phone, message.remote_host) if phone is not None and not refuses else None
-        if phone is not None and (
-            unknown := self._narrow(message, body, phone, phone.config.codecs)
-        ):
+        self._let_in = None
+        if phone is None:
+            return PASS
+        has_one_line = phone.config.max_calls == 1
+        is_busy = has_one_line and self._legs.calls_up(phone) >= 1
+        if not is_busy or message.head.get("Replaces"):
+            self._let_in = (phone, message.remote_host)
+        unknown = self._narrow(message, body, phone, phone.config.codecs)
+        if unknown:
             phone.emit(CallsRefused, source=message.remote_host, why=unknown)
         return PASS
 
@@ -245,11 +261,10 @@ class Admission:
             user_agent=message.head.get("User-Agent")[:_LONGEST],
             count=0,
         )
-        if (
-            kind not in self._counts
-            and sum(known.phone is phone for known in self._counts.values()) >= _MOST_KINDS
-        ):
-            kind = replace(kind, leg=None, source="others", method="", user_agent="")
+        if kind not in self._counts:
+            of_phone = [known for known in self._counts.values() if known.phone is phone]
+            if len(of_phone) >= _MOST_KINDS:
+                kind = replace(kind, leg=None, source="others", method="", user_agent="")
         count = self._counts.setdefault(kind, _Count(phone))
         count.count += 1
         if not count.reported:
@@ -269,10 +284,11 @@ class Admission:
         }
 
     def _say(self, kind: StrangerRefused, count: _Count, now: float) -> None:
-        count.reported, count.reported_at = count.count, now
-        leg = next((leg for leg in self._legs.of(count.phone) if leg.name == kind.leg), None)
+        count.reported = count.count
+        count.reported_at = now
+        keys = [leg.key for leg in self._legs.of(count.phone) if leg.name == kind.leg]
         event = replace(kind, at=now, count=count.count)
-        self._legs.parent.emit([event], count.phone.key, leg.key if leg else None)
+        self._legs.parent.emit([event], count.phone.key, keys[0] if keys else None)
 
     def _at(self, message: WireMessage, local: SocketName) -> HostedPhone | None:
         """The phone whose socket received the request."""

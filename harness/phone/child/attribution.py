@@ -29,7 +29,8 @@ class Attribution:
         phones: Callable[[], Iterable[AccountHolder]],
         deliver: Callable[[float, WireMessage, HostedPhone, CallLeg | None], None],
     ) -> None:
-        self._phones, self._deliver = phones, deliver
+        self._phones = phones
+        self._deliver = deliver
         self.arrived: WireMessage | None = None  #: the received request that pjsip handles now
         self._dialogs: dict[str, list[CallLeg]] = {}
         # INVITEs that have no leg yet.
@@ -44,7 +45,9 @@ class Attribution:
 
     def message(self, at: float, message: WireMessage) -> None:
         """Deliver a message, or keep it until its leg is known."""
-        leg = self._leg_of(message) or self._referred(message) if message.call_id else None
+        leg = None
+        if message.call_id:
+            leg = self._leg_of(message) or self._referred(message)
         if leg is not None:
             self._deliver(at, message, leg.phone, leg)
             leg.saw(message)
@@ -60,9 +63,12 @@ class Attribution:
         :meth:`catch_up`.
         """
         self._dialogs.setdefault(leg.call_id, []).append(leg)
-        before = self._unbound.pop(leg.call_id, []) if leg.direction == "incoming" else []
+        if leg.direction != "incoming":
+            return []
+        before = self._unbound.pop(leg.call_id, [])
         if before:
-            leg.branch = before[0][1].branch
+            _, invite = before[0]
+            leg.branch = invite.branch
         return before
 
     def waiting_invite(self, call_id: str) -> WireMessage | None:
@@ -109,11 +115,14 @@ class Attribution:
                     return leg
         direction = "outgoing" if message.ours else "incoming"
         for leg in legs:
-            if leg.direction == direction and (not leg.tag or not tag):
-                if direction == "incoming" and leg.branch not in ("", message.branch):
-                    continue  # of another fork's INVITE: its responses and its CANCEL have its branch (RFC 3261 sections 8.2.6.2, 9.1)
-                leg.tag = leg.tag or tag
-                return leg
+            if leg.direction != direction or (leg.tag and tag):
+                continue
+            # Of another fork's INVITE: its responses and its CANCEL have its branch (RFC 3261
+            # sections 8.2.6.2 and 9.1).
+            if direction == "incoming" and leg.branch not in ("", message.branch):
+                continue
+            leg.tag = leg.tag or tag
+            return leg
         return None
 
     def leg_of_tag(self, tag: str) -> CallLeg | None:
@@ -139,22 +148,30 @@ class Attribution:
 
     def _deliver_outside_calls(self, at: float, message: WireMessage) -> None:
         if not message.call_id:  # truncated or malformed: it belongs to no call
-            if (called := None if message.ours else self.called(message)) is not None:
+            called = None if message.ours else self.called(message)
+            if called is not None:
                 self._deliver(at, message, called, None)
             return
         key = (message.call_id, message.ours)  # a phone may ask another of the same process
         owner = self._owners.get((message.call_id, message.local_tag)) or self._owners.get(key)
-        phone: HostedPhone | None = owner() if owner is not None else None
-        if owner is None:
-            if message.ours and message.direction == "received":
-                return  # an answer without a request (RFC 3261 section 18.1.2), which anyone can send
-            account = self._sender(message) if message.ours else self.called(message)
-            if account is None:
-                return
-            phone = account.asker(message) if message.ours else account
-            self._own(key, phone)
+        phone: HostedPhone | None
+        if owner is not None:
+            phone = owner()
+        else:
+            phone = self._new_owner(message)
+            if phone is not None:
+                self._own(key, phone)
         if phone is not None and not phone.gone:  # pjsip may retransmit answers of a removed phone
             self._deliver(at, message, phone, None)
+
+    def _new_owner(self, message: WireMessage) -> HostedPhone | None:
+        """The phone of the first message of a transaction outside of calls."""
+        if not message.ours:
+            return self.called(message)
+        if message.direction == "received":
+            return None  # an answer without a request (RFC 3261 section 18.1.2): anyone can send it
+        sender = self._sender(message)
+        return sender.asker(message) if sender is not None else None
 
     def asker_of(self, response: WireMessage) -> HostedPhone | None:
         """The phone whose request a received response answers; None when no phone sent such a
@@ -174,10 +191,12 @@ class Attribution:
             if phone.sent_by == message.sent_by:
                 return phone
         host = message.sent_by.rpartition(":")[0]
-        there = [p for p in self._phones() if host in (p.host, p.sent_by.rpartition(":")[0])]
-        found = [
-            p for p in there if (p.transport_name, p.user) == (message.transport, message.from_user)
-        ]
+        found = []
+        for phone in self._phones():
+            is_there = host in (phone.host, phone.sent_by.rpartition(":")[0])
+            is_its_user = phone.user == message.from_user
+            if is_there and is_its_user and phone.transport_name == message.transport:
+                found.append(phone)
         return found[0] if len(found) == 1 else None
 
     def _own(self, key: tuple[str, bool | str], phone: HostedPhone) -> None:
@@ -220,12 +239,11 @@ class Attribution:
         """The connections known by ``handle``, each with the phones it may belong to."""
         for known in self._connections.values():
             for connection in known:
-                if connection.handle == handle:
-                    yield from (
-                        (connection, phone)
-                        for phone in self._phones()
-                        if _may_have(phone, connection)
-                    )
+                if connection.handle != handle:
+                    continue
+                for phone in self._phones():
+                    if _may_have(phone, connection):
+                        yield connection, phone
 
     def take_connections(self, phone: HostedPhone) -> set[SocketName]:
         """Forget a phone that is removed; returns the addresses its connections are bound to.
@@ -245,7 +263,8 @@ class Attribution:
         for key, known in self._connections.items():
             mine = list(filter(is_only_its, known))
             taken.update(connection.name for connection in mine)
-            if rest := [connection for connection in known if connection not in mine]:
+            rest = [connection for connection in known if connection not in mine]
+            if rest:
                 kept[key] = rest
         self._connections = kept
         return taken
@@ -255,8 +274,6 @@ def _may_have(phone: HostedPhone, connection: Connection) -> bool:
     """Whether the phone may have opened or accepted the connection, according to the log."""
     if phone.transport_name != connection.transport:
         return False
-    return (
-        connection.local == phone.address
-        if connection.handle is None
-        else phone.bound.has_host(connection.name.host)
-    )
+    if connection.handle is None:
+        return connection.local == phone.address
+    return phone.bound.has_host(connection.name.host)

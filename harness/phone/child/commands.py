@@ -39,8 +39,10 @@ class Departures:
         connection_limit: ConnectionLimit,
         parent: Parent,
     ) -> None:
-        self._phones, self._legs = phones, legs
-        self._connection_limit, self._parent = connection_limit, parent
+        self._phones = phones
+        self._legs = legs
+        self._connection_limit = connection_limit
+        self._parent = parent
         # With the command's id and the deadline.
         self._under_way: list[tuple[LeasedPhone, int, float]] = []
 
@@ -103,8 +105,11 @@ class Commands:
         admission: Admission,
         departures: Departures,
     ) -> None:
-        self._phones, self._process, self._legs = phones, process, legs
-        self._admission, self._departures = admission, departures
+        self._phones = phones
+        self._process = process
+        self._legs = legs
+        self._admission = admission
+        self._departures = departures
 
     def obey(self, name: str, call: int, arguments: dict[str, Any]) -> Any:
         """Run a command. Returns the answer or :data:`LATER`. Raises :class:`Refusal` and
@@ -233,12 +238,14 @@ class Commands:
 
     def arm(self, leg: int, mark: int) -> None:
         """Set the mark of a leg that the child created; the leg may be over already."""
-        if begun := self._legs.find(leg):
+        begun = self._legs.find(leg)
+        if begun is not None:
             begun.media.name_mark(mark)
 
     def hang_up(self, leg: int, code: int, reason: str, headers: Headers) -> None:
         """End a call; does nothing if it is over."""
-        if up := self._legs.find(leg):
+        up = self._legs.find(leg)
+        if up is not None:
             up.hang_up(code, reason, headers)
 
     def bridge(self, leg: int, other: int) -> None:

@@ -21,9 +21,8 @@ _CLOSED: Final = re.compile(r"(?:UDP|TCP|TLS) (?:transport|listener) destroyed|H
 
 
 _ATTACH_FILTER: Final = 26  # SO_ATTACH_FILTER of Linux
-_DROP: Final = ctypes.create_string_buffer(
-    struct.pack("@HBBI", 0x06, 0, 0, 0), 8
-)  # one BPF instruction: keep 0 octets
+#: One BPF instruction: keep 0 octets.
+_DROP: Final = ctypes.create_string_buffer(struct.pack("@HBBI", 0x06, 0, 0, 0), 8)
 
 
 class ConnectionLimit:
@@ -37,14 +36,15 @@ class ConnectionLimit:
         self._phones = phones
         self.needed = False  #: True for a build with assertions
         self._closed = RecentlyClosed()
-        self._waiting: dict[
-            int, socket.socket
-        ] = {}  # pjsip's descriptor → the real listening socket
+        #: pjsip's descriptor → the real listening socket.
+        self._waiting: dict[int, socket.socket] = {}
 
     @property
     def have_room(self) -> bool:
         """Whether a new phone's sockets get slots now; also True when waiting would not help."""
-        return not (self.needed and len(self._closed)) or self._taken() < _SHUT_FROM
+        if not self.needed or not len(self._closed):
+            return True
+        return self._taken() < _SHUT_FROM
 
     def _taken(self) -> int:
         return len(list(among(os.listdir("/proc/self/fd")))) + len(self._closed)
@@ -84,9 +84,8 @@ class ConnectionLimit:
             real = socket.socket(fileno=os.dup(number))
             with socket.create_server(("127.0.0.1", 0)) as blank:
                 blank.setblocking(False)
-                with contextlib.suppress(
-                    OSError
-                ):  # kernel without socket filters: the blank socket's port is simply not published
+                # Kernel without socket filters: the blank socket's port is simply not published.
+                with contextlib.suppress(OSError):
                     program = struct.pack("@HP", 1, ctypes.addressof(_DROP))
                     blank.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
                 os.dup2(blank.fileno(), number, inheritable=False)
@@ -106,10 +105,12 @@ def _turn_away(number: int, phones: Collection[HostedPhone]) -> None:
     """Shut down a connection from an address that no phone accepts; pjsip then closes it."""
     try:
         with socket.socket(fileno=os.dup(number)) as peek:
-            if peek.family in (socket.AF_INET, socket.AF_INET6) and peek.type == socket.SOCK_STREAM:
-                host = str(peek.getpeername()[0])
-                if not any(phone.sources.include(host) for phone in phones):
-                    peek.shutdown(socket.SHUT_RDWR)
+            is_ip = peek.family in (socket.AF_INET, socket.AF_INET6)
+            if not is_ip or peek.type != socket.SOCK_STREAM:
+                return
+            host = str(peek.getpeername()[0])
+            if not any(phone.sources.include(host) for phone in phones):
+                peek.shutdown(socket.SHUT_RDWR)
     except OSError:  # not connected
         return
 

@@ -50,23 +50,27 @@ class UnsafeHeaders:
     """Checks the responses of one process."""
 
     def __init__(self) -> None:
-        self._too_brief: OrderedDict[str, int] = (
-            OrderedDict()
-        )  # consecutive 423 responses, by Call-ID
+        #: Consecutive 423 responses, by Call-ID.
+        self._too_brief: OrderedDict[str, int] = OrderedDict()
 
     def of(self, message: WireMessage, headers: Sequence[str]) -> list[bool]:
         """For each header of a response, whether pjsip must not see it."""
-        repeated = self._count(message.call_id, message.status)
-        routes = sum(header.count("<") for header in headers if _named(header, "Service-Route"))
-        register = message.method == "REGISTER"
-        return [
-            _leads_nowhere(header, message.status)
-            or (register and _lasts_too_long(header))
-            or (routes > _MOST_ROUTES and _named(header, "Service-Route"))
-            or (repeated and _named(header, "Min-Expires"))
-            or _floods(header)
-            for header in headers
-        ]
+        removed = []
+        if self._count(message.call_id, message.status):
+            removed.append("Min-Expires")
+        routes = [header.count("<") for header in headers if _named(header, "Service-Route")]
+        if sum(routes) > _MOST_ROUTES:
+            removed.append("Service-Route")
+        is_register = message.method == "REGISTER"
+
+        def is_unsafe(header: str) -> bool:
+            if any(_named(header, name) for name in removed):
+                return True
+            if is_register and _lasts_too_long(header):
+                return True
+            return _leads_nowhere(header, message.status) or _floods(header)
+
+        return [is_unsafe(header) for header in headers]
 
     def _count(self, call_id: str, status: int) -> bool:
         """Whether this is a repeated 423 of a registrar."""
@@ -109,7 +113,10 @@ def _lasts_too_long(header: str) -> bool:
     if not (_named(header, "Contact") or _named(header, "Expires")):
         return False
     found = _EXPIRES.search(unquoted(header))
-    return found is not None and (len(found.group(1)) > 10 or int(found.group(1)) > _LONGEST_S)
+    if found is None:
+        return False
+    digits = found.group(1)
+    return len(digits) > 10 or int(digits) > _LONGEST_S  # `int` refuses thousands of digits
 
 
 TARGETS: Final = (b"Contact", b"Record-Route")
@@ -128,9 +135,8 @@ class Targets:
     """Rewrites the messages of one process."""
 
     def __init__(self) -> None:
-        self._routed: OrderedDict[tuple[str, str], bool] = (
-            OrderedDict()
-        )  # by Call-ID and the other end's tag
+        #: By Call-ID and the other end's tag.
+        self._routed: OrderedDict[tuple[str, str], bool] = OrderedDict()
 
     def of(self, message: WireMessage, headers: Sequence[str]) -> list[str]:
         """The ``Contact`` and ``Record-Route`` headers of a received message, as pjsip may see
@@ -139,16 +145,17 @@ class Targets:
         if message.method == "REGISTER" or message.status >= 300:
             return list(headers)
         routes = [header for header in headers if header.startswith("Record-Route")]
-        if self._has_routes(message, has_some=bool(routes)):
-            hops = (
-                routes[-1:] if message.status else routes[:1]
-            )  # RFC 3261 sections 12.1.1 and 12.1.2
-        else:
+        if not self._has_routes(message, has_some=bool(routes)):
             hops = [header for header in headers if header not in routes]
-        return [
-            _ADDRESS.sub(partial(_bare, message.transport, header in hops), header)
-            for header in headers
-        ]
+        elif message.status:
+            hops = routes[-1:]  # RFC 3261 section 12.1.2: the caller's next hop is the last
+        else:
+            hops = routes[:1]  # section 12.1.1
+        rewritten = []
+        for header in headers:
+            bare = partial(_bare, message.transport, header in hops)
+            rewritten.append(_ADDRESS.sub(bare, header))
+        return rewritten
 
     def _has_routes(self, message: WireMessage, *, has_some: bool) -> bool:
         """Whether the dialog has a route set, which does not change once the dialog is confirmed
@@ -156,7 +163,8 @@ class Targets:
         """
         dialog = (message.call_id, message.remote_tag)
         is_early = 0 < message.status < 200 and not has_some
-        if message.method != "INVITE" or is_early or not (message.status or message.begins_call):
+        is_reinvite = not message.status and not message.begins_call
+        if message.method != "INVITE" or is_early or is_reinvite:
             return self._routed.get(dialog, has_some)
         has_routes = self._routed[dialog] = self._routed.pop(dialog, has_some)
         while len(self._routed) > _MOST_REMEMBERED:
@@ -233,9 +241,8 @@ class Challenges:
         mine = self._realm or self._learnt.setdefault(method == "REGISTER", read[0][0])
         for realm, algorithm in read:
             if mine in (ANY, realm):
-                self._strongest[realm] = max(
-                    _STRENGTH.get(algorithm, -1), self._strongest.get(realm, -1)
-                )
+                strongest = self._strongest.get(realm, -1)
+                self._strongest[realm] = max(_STRENGTH.get(algorithm, -1), strongest)
         return [self._why_not(mine, realm, algorithm) for realm, algorithm in read]
 
     def _why_not(self, mine: str, realm: str, algorithm: str) -> Withheld | None:
@@ -253,12 +260,12 @@ def _read(text: str) -> tuple[str, str]:
     """The realm and algorithm; ``qop="auth-int"`` alone, which pjsip does not support, counts as a
     different algorithm.
     """
-    realm, algorithm, qop = _REALM.search(text), _ALGORITHM.search(text), _QOP.search(text)
+    realm = _REALM.search(text)
+    algorithm = _ALGORITHM.search(text)
+    qop = _QOP.search(text)
     name = algorithm.group(1).upper() if algorithm else "MD5"
-    offered = (
-        [token.strip().lower() for token in qop.group(1).split(",") if token.strip()] if qop else []
-    )
-    is_computed = "auth" in offered or not offered
-    return realm.group(
-        1
-    ) if realm else "", name if is_computed else f"{name} with {', '.join(offered)}"
+    tokens = qop.group(1).split(",") if qop else []
+    offered = [token.strip().lower() for token in tokens if token.strip()]
+    if offered and "auth" not in offered:
+        name = f"{name} with {', '.join(offered)}"
+    return realm.group(1) if realm else "", name

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from harness.case.events import CallsRefused
 from harness.phone.child.account import AccountHolder, HostedPhone, PhoneShare
@@ -28,77 +29,98 @@ def case_of(
     A call that shows no case's number may be misrouted: it may belong to a case that only checks
     whether this phone rings.
     """
-    known = known_spellings(number for one in claimants for number in one.claim.numbers)
-    region = claimants[0].claim.region if claimants else ""
-    shown = numbers_shown(invite, region, known) if invite is not None else ()
+    if not claimants:
+        return None, []
+    shown = _shown(claimants, invite, _own_numbers(claimants))
     for number in shown:
-        owners = [one for one in claimants if number in one.claim.numbers]
+        owners = [share for share in claimants if number in share.claim.numbers]
         if len(owners) == 1:
             return owners[0], []
     if not shown:
-        idle = [one for one in claimants if not one.calls]
-        withholding = [one for one in idle if one.claim.withheld]
+        withholding = [share for share in claimants if share.claim.withheld and not share.calls]
         if len(withholding) == 1:
             return withholding[0], []
-    waiting = [one for one in claimants if one.claim.lands] or list(claimants)
-    if not waiting:
-        return None, []
-    first = min(waiting, key=lambda one: one.calls)  # ties: the case that joined first
-    return first, list(claimants) if len(claimants) > 1 else []
+    waiting = [share for share in claimants if share.claim.lands]
+    first = min(waiting or claimants, key=lambda share: share.calls)  # ties: who joined first
+    if len(claimants) == 1:
+        return first, []
+    return first, list(claimants)
 
 
 def is_late(claimants: Sequence[PhoneShare], invite: Message | None, now: float) -> bool:
     """Whether an INVITE that shows no case's number is a call of a case that is over by now."""
-    if invite is None or not claimants:
+    if not claimants:
         return False
-    ended = [number for one in claimants for number, at in one.claim.ended.items() if now < at]
-    own = {number for one in claimants for number in one.claim.numbers}
-    shown = numbers_shown(invite, claimants[0].claim.region, known_spellings([*own, *ended]))
-    return own.isdisjoint(shown) and not set(ended).isdisjoint(shown)
+    own = _own_numbers(claimants)
+    ended: list[str] = []
+    for share in claimants:
+        ended += [number for number, until in share.claim.ended.items() if now < until]
+    shown = set(_shown(claimants, invite, [*own, *ended]))
+    return shown.isdisjoint(own) and not shown.isdisjoint(ended)
+
+
+def _own_numbers(claimants: Sequence[PhoneShare]) -> list[str]:
+    numbers: list[str] = []
+    for share in claimants:
+        numbers += share.claim.numbers
+    return numbers
+
+
+def _shown(
+    claimants: Sequence[PhoneShare], invite: Message | None, known: Sequence[str]
+) -> Sequence[str]:
+    """The numbers that an INVITE shows; the ``known`` ones are found in every spelling."""
+    if invite is None:
+        return ()
+    return numbers_shown(invite, claimants[0].claim.region, known_spellings(known))
 
 
 class IncomingCalls:
     """Creates the legs of incoming calls, and answers those that ring for a while first."""
 
     def __init__(self, legs: Legs, attribution: Attribution) -> None:
-        self._legs, self._attribution = legs, attribution
+        self._legs = legs
+        self._attribution = attribution
         self._ringing: list[tuple[float, CallLeg, Answer]] = []  # with the time of the answer
 
     def take(self, holder: AccountHolder, call_id: int) -> None:
         """Create a leg for pjsua's call ``call_id`` and apply the phone's policy; refuse the call
         if the phone is parked or full.
         """
+        # pjsua is still within its callback: what ends or answers the call is done afterwards.
         afterwards = self._legs.endpoint.afterwards
         call = PjCall(holder.account, None, call_id)
         info = call.getInfo()
         invite = self._attribution.waiting_invite(info.callIdString)
         message = invite.parsed if invite is not None else None
         if is_late(holder.shares, message, time.monotonic()):
-            self._refuse(holder, call, info.callIdString, info.remoteUri)
+            # The leg is the shared phone's, so that no case sees its messages.
+            late = self._begin(holder, call, info)
+            afterwards(lambda: late.respond(480))
+            for share in holder.shares:
+                self._legs.parent.notify("guessed", phone=share.key)
             return
         phone = self._phone_of(holder, message)
         up = self._legs.calls_up(phone)
-        if phone.parked or up >= phone.config.max_calls:
-            code = 480 if phone.parked else 486
-            afterwards(lambda: call.hangup(parameters(code)))
+        if phone.parked:
+            afterwards(lambda: call.hangup(parameters(480)))
+            return
+        if up >= phone.config.max_calls:
+            afterwards(lambda: call.hangup(parameters(486)))
             # A phone with one line is simply busy. A limit of several calls is the harness's, so a
             # refusal is reported.
-            if not phone.parked and up > 1 and invite is not None:
+            if up > 1 and invite is not None:
                 phone.emit(CallsRefused, source=invite.remote_host)
             return
-        leg = CallLeg(self._legs, phone, info.callIdString, "incoming", info.remoteUri)
-        leg.call, call.listener = call, leg
-        leg.state_changed()
+        leg = self._begin(phone, call, info)
         afterwards(lambda: self._obey(leg))
 
-    def _refuse(self, holder: AccountHolder, call: PjCall, call_id: str, remote: str) -> None:
-        """Refuse a late call; its leg is the shared phone's, so that no case sees its messages."""
-        leg = CallLeg(self._legs, holder, call_id, "incoming", remote)
-        leg.call, call.listener = call, leg
+    def _begin(self, phone: HostedPhone, call: PjCall, info: Any) -> CallLeg:
+        leg = CallLeg(self._legs, phone, info.callIdString, "incoming", info.remoteUri)
+        leg.call = call
+        call.listener = leg
         leg.state_changed()
-        self._legs.endpoint.afterwards(lambda: leg.respond(480))
-        for share in holder.shares:
-            self._legs.parent.notify("guessed", phone=share.key)
+        return leg
 
     def _phone_of(self, phone: AccountHolder, invite: Message | None) -> HostedPhone:
         """The phone itself, or the share of the case that the call belongs to."""
@@ -141,5 +163,5 @@ class IncomingCalls:
             if now < answer_at and leg.call is not None:
                 continue
             self._ringing.remove(entry)
-            with contextlib.suppress(Refusal):
+            with contextlib.suppress(Refusal):  # the caller has cancelled
                 leg.respond(200, headers=policy.headers)

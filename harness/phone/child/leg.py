@@ -52,9 +52,8 @@ _MEDIA_IS_UP: Final = (
 #: Longer than pjmedia needs for the last packet of a digit, which it sends three times.
 _BETWEEN_DIGITS_S: Final = 0.5
 _TRY_AGAIN: Final = (401, 407, 422)  # pjsip makes the same offer again
-_SRTP_IS_ON: Final = (
-    "SRTP status: Active"  # in pjsua's dump of a stream; pjsua2 has no field for it
-)
+#: In pjsua's dump of a stream; pjsua2 has no field for it.
+_SRTP_IS_ON: Final = "SRTP status: Active"
 _DIRECTIONS: Final = {
     (True, True): "sendrecv",
     (True, False): "sendonly",
@@ -113,20 +112,24 @@ class CallLeg:
         mark: int | None = None,
         replaces: CallLeg | None = None,
     ) -> None:
-        self.phone, self._host = phone, host
+        self.phone = phone
+        self._host = host
         self.key = host.new_key()
         self.name = phone.next_leg_name()
-        self.call_id, self.tag, self.branch = call_id, "", ""
-        self.direction, self.remote, self.replaces = direction, remote, replaces
+        self.call_id = call_id
+        self.tag = ""  #: of the local side, once a message has it
+        self.branch = ""  #: of an incoming call's INVITE
+        self.direction = direction
+        self.remote = remote
+        self.replaces = replaces
         self.call: PjCall | None = None
         self.codecs: tuple[str, ...] = phone.config.codecs  #: the codecs to offer and answer with
         self._agreed = self.codecs  # those of the last negotiation
         hearing = Hearing(phone.config.name, self.name, self._emit)
         self.media = LegMedia(host.players, recording.paths(phone.directory, self.name), hearing)
         self.media.mark = mark
-        self.rtp = RtpMonitor(
-            host.endpoint.native.taps, path_of(phone.directory, self.name), self.emit
-        )
+        log = path_of(phone.directory, self.name)
+        self.rtp = RtpMonitor(host.endpoint.native.taps, log, self.emit)
         #: The call is over for pjsua, which forgets it as soon as it hangs up.
         self.disconnected = False
         self.settled = False  #: the far end knows that the call is over
@@ -141,9 +144,8 @@ class CallLeg:
 
     def emit(self, kind: type[Event], **facts: Any) -> None:
         """Emit an event of this leg, with the current time."""
-        self._emit(
-            [kind(at=time.monotonic(), phone=self.phone.config.name, leg=self.name, **facts)]
-        )
+        phone = self.phone.config.name
+        self._emit([kind(at=time.monotonic(), phone=phone, leg=self.name, **facts)])
 
     def _emit(self, events: Sequence[Event]) -> None:
         self._host.parent.emit(events, self.phone.key, self.key)
@@ -247,7 +249,8 @@ class CallLeg:
         """Send a re-INVITE, with ``codecs`` if given."""
         self._host.endpoint.check_codecs(codecs)
         call = self.live_call("confirmed")
-        before, self.codecs = self.codecs, tuple(codecs) or self.codecs
+        before = self.codecs
+        self.codecs = tuple(codecs) or before
         self.offer_comes()
         try:
             with _while_no_other_is():
@@ -262,21 +265,19 @@ class CallLeg:
         if method == "rfc4733" and not self.rtp.has_stream:
             raise misuse(f"{self.name} has no media to send digits with")
         made = pj.CallSendDtmfParam()
-        made.digits, made.duration = digits, duration_ms
-        made.method = (
-            pj.PJSUA_DTMF_METHOD_SIP_INFO if method == "info" else pj.PJSUA_DTMF_METHOD_RFC2833
-        )
+        made.digits = digits
+        made.duration = duration_ms
+        made.method = pj.PJSUA_DTMF_METHOD_RFC2833
+        if method == "info":
+            made.method = pj.PJSUA_DTMF_METHOD_SIP_INFO
         if method == "rfc4733":
             stream = call.getStreamInfo(self.rtp.stream)
-            if (
-                min(stream.audTxEventPt, stream.audRxEventPt) < 0
-            ):  # missing in the far end's SDP or in the phone's answer
-                raise Refusal(
-                    "not_negotiated", f"{self.name}: telephone-event (RFC 4733) was not negotiated"
-                )
-            self._presses_until = time.monotonic() + len(digits) * (
-                duration_ms / 1000 + _BETWEEN_DIGITS_S
-            )
+            # Missing in the far end's SDP or in the phone's answer.
+            if min(stream.audTxEventPt, stream.audRxEventPt) < 0:
+                why = f"{self.name}: telephone-event (RFC 4733) was not negotiated"
+                raise Refusal("not_negotiated", why)
+            each_s = duration_ms / 1000 + _BETWEEN_DIGITS_S
+            self._presses_until = time.monotonic() + len(digits) * each_s
         call.sendDtmf(made)
 
     def transfer(self, uri: str, headers: Headers) -> None:
@@ -324,7 +325,8 @@ class CallLeg:
 
     def end(self) -> None:
         """Clean up a call that is over for pjsua; the far end may not know it yet."""
-        self.disconnected, self._gives_up_at = True, time.monotonic() + FAREWELL_SECONDS
+        self.disconnected = True
+        self._gives_up_at = time.monotonic() + FAREWELL_SECONDS
         # The phone's refusal must be acknowledged, even after a CANCEL (RFC 3261 section 17.2.1).
         refused = self.direction == "incoming" and not self._answered
         self.settled = self.settled or not (self._hung_up or refused)
@@ -341,12 +343,8 @@ class CallLeg:
             return
         if message.method in ("REFER", "NOTIFY"):
             self._saw_transfer(message)
-        if (
-            message.ours
-            and message.method == "INVITE"
-            and message.status >= 300
-            and message.status not in _TRY_AGAIN
-        ):
+        is_refused = message.method == "INVITE" and message.status >= 300
+        if is_refused and message.ours and message.status not in _TRY_AGAIN:
             self.codecs = self._agreed  # as if no re-INVITE had been sent (RFC 3261 section 14.1)
         if message.direction == "received":
             self.rtp.known.add_host(message.remote_host)
@@ -365,9 +363,9 @@ class CallLeg:
         """Whether the far end knows that the call is over and the recordings are complete, or the
         time for that has passed.
         """
-        return now >= self._gives_up_at or (
-            self.settled and all(map(recording.is_whole, self.media.recordings))
-        )
+        if now >= self._gives_up_at:
+            return True
+        return self.settled and all(map(recording.is_whole, self.media.recordings))
 
     def media_opened(self, transport: int) -> None:
         """Count and log the packets of a media transport."""
@@ -383,24 +381,19 @@ class CallLeg:
         info = self.call.getInfo()
         # Refused media stay in the SDP with port 0 (RFC 3264 section 6): other media before the
         # audio, or alternatives of it.
-        audio = next(
-            ((media.index, media.status, media.dir) for media in info.media if _is_up(media)), None
-        )
-        if audio is None:
+        audio = [(media.index, media.status, media.dir) for media in info.media if _is_up(media)]
+        if not audio:
             self.rtp.without_stream()
             self.media.disconnect()
             self.emit(MediaState, active=False, direction="inactive")
             return
-        index, status, direction = audio
-        sends, receives = (
-            bool(direction & pj.PJMEDIA_DIR_ENCODING),
-            bool(direction & pj.PJMEDIA_DIR_DECODING),
-        )
+        index, status, direction = audio[0]
+        sends = bool(direction & pj.PJMEDIA_DIR_ENCODING)
+        receives = bool(direction & pj.PJMEDIA_DIR_DECODING)
         # First of all, because the audio clock does not wait.
-        self.media.connect(
-            self.call.getAudioMedia(_FIRST_IN_BRIDGE),
-            sends=sends and status != pj.PJSUA_CALL_MEDIA_LOCAL_HOLD,
-        )
+        port = self.call.getAudioMedia(_FIRST_IN_BRIDGE)
+        is_held_here = status == pj.PJSUA_CALL_MEDIA_LOCAL_HOLD
+        self.media.connect(port, sends=sends and not is_held_here)
         stream = self.call.getStreamInfo(index)
         secure = self.phone.config.srtp != "off" and self._is_encrypted(index)
         self.rtp.begins(index, stream.rxPt, secure=secure)
@@ -435,10 +428,10 @@ class CallLeg:
 
     def transfer_asked(self, prm: Any) -> None:
         """Follow a REFER if the configuration and the parent allow it."""
-        target, phone = prm.dstUri, self.phone
-        if (
-            not is_sip_address(target) and "tel:" not in target.lower()
-        ):  # pjsua crashes on an empty one
+        target = prm.dstUri
+        phone = self.phone
+        # pjsua crashes on an empty one.
+        if not is_sip_address(target) and "tel:" not in target.lower():
             prm.statusCode = pj.PJSIP_SC_BAD_REQUEST
             return
         question = {"leg": self.key, "uri": target, "has_room": self._host.free_slots() >= 1}
@@ -467,16 +460,19 @@ class CallLeg:
         elif message.method == "REFER" and message.is_last and status >= 300:
             reason = message.text.partition("\r\n")[0].partition(str(status))[2].strip()
             self.emit(TransferProgress, code=status, reason=reason, final=True)
-        elif (message.method, message.direction, status) == ("NOTIFY", "received", 0) and (
-            self.has_referred and message.text != self._last_notify
-        ):
-            # Repeated if the answer is lost (RFC 3261 section 17.1.2.2).
-            self._last_notify = message.text
-            code, reason = outcome(message.body)
-            if code:
-                state = message.head.get("Subscription-State").lower()
-                final = code >= 200 or state.startswith("terminated")
-                self.emit(TransferProgress, code=code, reason=reason, final=final)
+        elif (message.method, message.direction, status) == ("NOTIFY", "received", 0):
+            self._saw_notify(message)
+
+    def _saw_notify(self, message: WireMessage) -> None:
+        # Repeated if the answer is lost (RFC 3261 section 17.1.2.2).
+        if not self.has_referred or message.text == self._last_notify:
+            return
+        self._last_notify = message.text
+        code, reason = outcome(message.body)
+        if code:
+            state = message.head.get("Subscription-State").lower()
+            final = code >= 200 or state.startswith("terminated")
+            self.emit(TransferProgress, code=code, reason=reason, final=final)
 
     def replacement_asked(self, prm: Any) -> None:
         """Create the leg of an INVITE with Replaces, which replaces this leg."""

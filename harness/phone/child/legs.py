@@ -34,8 +34,11 @@ class Legs:
         attribution: Attribution,
         socket_slots: SocketSlots,
     ) -> None:
-        self.endpoint, self.parent, self.players = endpoint, parent, players
-        self._attribution, self._socket_slots = attribution, socket_slots
+        self.endpoint = endpoint
+        self.parent = parent
+        self.players = players
+        self._attribution = attribution
+        self._socket_slots = socket_slots
         self._keys = itertools.count(1)
         self._by_key: dict[int, CallLeg] = {}
         self.ending: list[CallLeg] = []  #: over, but not finished
@@ -64,8 +67,10 @@ class Legs:
     @property
     def slots_taken(self) -> int:
         """The call slots that pjsua holds, as far as the messages show."""
-        taken = sum(1 for leg in self._by_key.values() if not (leg.disconnected and leg.settled))
-        return taken + sum(1 for _, leg in self._lingering if not leg.settled)
+        legs = list(self._by_key.values())
+        taken = [leg for leg in legs if not (leg.disconnected and leg.settled)]
+        taken += [leg for _, leg in self._lingering if not leg.settled]
+        return len(taken)
 
     def free_slots(self) -> int:
         """Calls this process can still make or take."""
@@ -78,7 +83,9 @@ class Legs:
         return self.free_slots() - sum(map(self._may_begin, phones))
 
     def _may_begin(self, phone: AccountHolder) -> int:
-        up = sum(map(self.calls_up, (phone, *phone.shares)))
+        up = self.calls_up(phone)
+        for share in phone.shares:
+            up += self.calls_up(share)
         return max(0, phone.config.max_calls - up)
 
     def calls_up(self, phone: HostedPhone) -> int:
@@ -107,9 +114,12 @@ class Legs:
         self.endpoint.media_threads.start()
         self._by_key[leg.key] = leg
         before = self._attribution.begins(leg)
+        at = time.monotonic()
+        if before:
+            at, _ = before[0]
         self.parent.notify(
             "leg_started",
-            at=before[0][0] if before else time.monotonic(),
+            at=at,
             phone=leg.phone.key,
             leg=leg.key,
             name=leg.name,
@@ -123,11 +133,13 @@ class Legs:
     def ends(self, leg: CallLeg) -> None:
         """Note that a leg is over for pjsua."""
         self.ending.append(leg)
-        self._socket_slots.closed((leg.branch, leg.call_id) if leg.branch else None)
+        transaction = (leg.branch, leg.call_id) if leg.branch else None
+        self._socket_slots.closed(transaction)
 
     def tick(self, now: float) -> None:
         """Close finished legs, and forget those whose call slots are free."""
-        for leg in [leg for leg in self.ending if leg.finished(now)]:
+        finished = [leg for leg in self.ending if leg.finished(now)]
+        for leg in finished:
             self._finish(leg, now)
         for entry in list(self._lingering):
             forget_at, leg = entry

@@ -45,7 +45,9 @@ class LegMedia:
 
     def __init__(self, players: PlayerFactory, files: tuple[Path, Path], hearing: Hearing) -> None:
         """``files`` are those for what it receives and what it sends."""
-        self._players, self._files, self._hearing = players, files, hearing
+        self._players = players
+        self._files = files
+        self._hearing = hearing
         self.digits = Digits(hearing.emit_digit)
         self.mark: int | None = None  #: None until the parent has set it
         self.source: Source = Mark()
@@ -61,12 +63,14 @@ class LegMedia:
 
     def connect(self, port: Any, *, sends: bool) -> None:
         """Connect the call's port, new after each negotiation, with the recorders and the source."""
-        self._port, self._sends = port, sends
+        self._port = port
+        self._sends = sends
         self._make_recorders()
-        self._players.native.connect(port.getPortId(), self._recorders[0].slot)
+        received, sent = self._recorders
+        self._players.native.connect(port.getPortId(), received.slot)
         # A recorder without a source writes nothing. What was sent begins with what was received,
         # and has the leg's silence, too.
-        self._players.native.connect(_SILENCE_SLOT, self._recorders[1].slot)
+        self._players.native.connect(_SILENCE_SLOT, sent.slot)
         if self.bridged is not None:
             self._join()
         elif not sends:
@@ -75,11 +79,10 @@ class LegMedia:
             self._player.connect(port.getPortId())
         else:
             self.play(self.source)
-        if (
-            not self.recordings
-        ):  # last: its thread takes the interpreter, and the audio clock does not wait
+        # Last: its thread takes the interpreter, and the audio clock does not wait.
+        if not self.recordings:
             self.recordings = self._files
-            self._players.listener.begin(self._recorders[0], self._hearing)
+            self._players.listener.begin(received, self._hearing)
 
     def await_mark(self) -> None:
         """The parent waits for the next mark of this leg."""
@@ -105,9 +108,8 @@ class LegMedia:
         """
         if self._closed or self._port is not None or self._ready is not None:
             return
-        with contextlib.suppress(
-            OSError
-        ):  # tried again, and reported, when there is something to record
+        # Tried again, and reported, when there is something to record.
+        with contextlib.suppress(OSError):
             self._make_recorders()
         if self.mark is not None and isinstance(self.source, Mark):
             self._ready = self._players.player(self.source, self.mark)
@@ -125,15 +127,21 @@ class LegMedia:
             return
         if isinstance(source, Mark) and self.mark is None:
             return  # the parent is about to set it
-        if isinstance(source, Mark) and self._ready is not None:
-            self._player, self._ready = self._ready, None
-        else:
-            self._player = self._players.player(source, self.mark or 0)
+        self._player = self._player_of(source)
         if isinstance(source, Wav) and not source.loop:
             with sound_file(Path(source.path)) as file:
                 self.player_done = time.monotonic() + file.frames / file.samplerate
+        _, sent = self._recorders
         self._player.connect(self._port.getPortId())
-        self._player.connect(self._recorders[1].slot)
+        self._player.connect(sent.slot)
+
+    def _player_of(self, source: Mark | Wav) -> Player:
+        """The mark's player that `prepare` has made, else a new one."""
+        ready = self._ready
+        if ready is not None and isinstance(source, Mark):
+            self._ready = None
+            return ready
+        return self._players.player(source, self.mark or 0)
 
     def name_mark(self, mark: int) -> None:
         """Set the mark of a leg that the child created."""
@@ -176,7 +184,8 @@ class LegMedia:
         if other is None:
             return
         for one, two in ((self, other), (other, self)):
-            one.bridged, one.source = None, Silence()
+            one.bridged = None
+            one.source = Silence()
             if one._port is not None and two._port is not None:
                 one._port.stopTransmit(two._port)
                 self._players.native.disconnect(one._port.getPortId(), two._recorders[1].slot)
@@ -191,7 +200,8 @@ class LegMedia:
 
     def close(self) -> None:
         """Release the audio. The clock thread closes the recordings at its next tick."""
-        self._closed, self._port = True, None
+        self._closed = True
+        self._port = None
         self.digits.close()
         self._part()
         self._stop()
@@ -214,11 +224,11 @@ def playable(plain: list[Any]) -> Source:
     if isinstance(source, Wav):
         try:
             with sound_file(Path(source.path)) as file:
-                form, subtype = (file.channels, file.format), file.subtype
+                is_mono_wav = file.channels == 1 and file.format == "WAV"
+                subtype = file.subtype
         except (OSError, soundfile.LibsndfileError) as error:
             raise misuse(f"{source.path} cannot be played: {error}") from error
-        if form != (1, "WAV") or subtype not in ("PCM_16", "ULAW", "ALAW"):
-            raise misuse(
-                f"{source.path} cannot be played: use a mono WAV of 16-bit PCM, µ-law or A-law"
-            )
+        if not is_mono_wav or subtype not in ("PCM_16", "ULAW", "ALAW"):
+            allowed = "use a mono WAV of 16-bit PCM, µ-law or A-law"
+            raise misuse(f"{source.path} cannot be played: {allowed}")
     return source

@@ -30,13 +30,10 @@ _RELIABLE, _SECURE = 1, 2  # of pjsip_transport_flags_e
 _UDP, _TCP, _TLS = 1, 2, 3  # of pjsip_transport_type_e
 _PORT: Final = {_UDP: 5060, _TCP: 5060, _TLS: 5061}  # RFC 3261 section 19.1.2
 _SLOW_S: Final = 1.0
-_MOST_AT_ONCE: Final = (
-    64  # each lookup is a thread: one message with hundreds of names ended the process
-)
-_DENIED: Final = (
-    socket.EAI_NONAME,
-    socket.EAI_NODATA,
-)  # a name server's answer; other errors mean that none answered
+#: Each lookup is a thread: one message with hundreds of names ended the process.
+_MOST_AT_ONCE: Final = 64
+#: A name server's answer; other errors mean that none answered.
+_DENIED: Final = (socket.EAI_NONAME, socket.EAI_NODATA)
 
 
 class _Target(ctypes.Structure):
@@ -138,7 +135,10 @@ class Names:
         report: Callable[[Trouble], None],
         fault: Callable[[str], None],
     ) -> None:
-        self._ipv6, self._wake, self._report, self._fault = ipv6, wake, report, fault
+        self._ipv6 = ipv6
+        self._wake = wake
+        self._report = report
+        self._fault = fault
         self._lookups: dict[_Key, _Lookup] = {}
         self._answers: queue.SimpleQueue[tuple[_Key, list[str], str, bool]] = queue.SimpleQueue()
         self._resolver = _ExtResolver(_Resolve(self._asked))
@@ -183,9 +183,8 @@ class Names:
 
     def _ask(self, target: _Target, token: int, answer: Any) -> None:
         name = target.host.octets.decode("utf-8", "replace").strip("[]")
-        # From the flags if the URI names no transport (RFC 3263 section 4.1).
-        asked = _TLS if target.flag & _SECURE else _TCP if target.flag & _RELIABLE else _UDP
-        kind, port = target.type % _IPV6 or asked, target.port
+        kind = target.type % _IPV6 or _transport_asked(target.flag)
+        port = target.port
 
         def hand_over(found: list[str]) -> None:
             # variables keep both alive until pjsip has copied them
@@ -215,40 +214,53 @@ class Names:
             return
         self._lookups[key] = _Lookup(key.name, time.monotonic(), [hand_over])
         if len(self._lookups) > _MOST_AT_ONCE:
-            self._answers.put(
-                (key, [], f"more than {_MOST_AT_ONCE} names were asked for at once", False)
-            )
+            refused = f"more than {_MOST_AT_ONCE} names were asked for at once"
+            self._answers.put((key, [], refused, False))
             self._wake()
             return
-        threading.Thread(
+        finding = threading.Thread(
             target=self._find, args=(key,), name=f"name {key.name}", daemon=True
-        ).start()
+        )
+        finding.start()
 
     def _find(self, key: _Key) -> None:
         found: list[str] = []
-        problem, denied = "", False
+        problem = ""
+        denied = False
         try:
             entries = socket.getaddrinfo(key.name, None, key.family, socket.SOCK_DGRAM)
-            found = list(dict.fromkeys(str(entry[4][0]) for entry in entries))[:_MOST_ADDRESSES]
-        except (
-            OSError,
-            ValueError,
-        ) as error:  # a label of more than 63 octets, or a zero, is a ValueError
+            addresses = dict.fromkeys(str(entry[4][0]) for entry in entries)  # each once, in order
+            found = list(addresses)[:_MOST_ADDRESSES]
+        # A label of more than 63 octets, or a zero, is a ValueError.
+        except (OSError, ValueError) as error:
             problem = str(getattr(error, "strerror", None) or error)
             denied = not isinstance(error, socket.gaierror) or error.errno in _DENIED
         self._answers.put((key, found, problem, denied))
         self._wake()
 
 
+def _transport_asked(flag: int) -> int:
+    """The transport by pjsip's flags, for a URI that names none (RFC 3263 section 4.1)."""
+    if flag & _SECURE:
+        return _TLS
+    return _TCP if flag & _RELIABLE else _UDP
+
+
 def _records(made: _AnyAddresses, found: list[str], kind: int, port: int) -> _AnyAddresses:
+    """Fill pjsip's records: each address as a ``sockaddr_in`` or ``sockaddr_in6``."""
     made.count = len(found)
     for record, text in zip(made.entry, found, strict=False):
         address = ipaddress.ip_address(text.partition("%")[0])
-        head = struct.pack("!H", port or _PORT[kind])
-        raw = address.packed if address.version == 4 else bytes(4) + address.packed + bytes(4)
-        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-        whole = struct.pack("=H", family) + head + raw
-        record.type = kind | (_IPV6 if address.version == 6 else 0)
-        record.length = 16 if address.version == 4 else 28
+        packed_port = struct.pack("!H", port or _PORT[kind])
+        if address.version == 4:
+            record.type = kind
+            record.length = 16
+            whole = struct.pack("=H", socket.AF_INET) + packed_port + address.packed
+        else:
+            record.type = kind | _IPV6
+            record.length = 28
+            # Between port and address is the flow label, behind them the scope; neither is set.
+            whole = struct.pack("=H", socket.AF_INET6) + packed_port
+            whole += bytes(4) + address.packed + bytes(4)
         ctypes.memmove(record.address, whole, len(whole))
     return made

@@ -69,13 +69,10 @@ class Native:
         library.pjsip_udp_transport_pause.argtypes = (pointer, ctypes.c_uint)
         library.pj_sockaddr_parse.argtypes = (ctypes.c_int, ctypes.c_uint, pointer, pointer)
         library.pjsua_player_create.argtypes = (pointer, ctypes.c_uint, pointer)
-        library.pjsua_player_get_conf_port.argtypes = library.pjsua_player_destroy.argtypes = (
-            ctypes.c_int,
-        )
-        library.pjsua_conf_connect.argtypes = library.pjsua_conf_disconnect.argtypes = (
-            ctypes.c_int,
-            ctypes.c_int,
-        )
+        library.pjsua_player_get_conf_port.argtypes = (ctypes.c_int,)
+        library.pjsua_player_destroy.argtypes = (ctypes.c_int,)
+        library.pjsua_conf_connect.argtypes = (ctypes.c_int, ctypes.c_int)
+        library.pjsua_conf_disconnect.argtypes = (ctypes.c_int, ctypes.c_int)
         library.pjmedia_wav_writer_port_create.argtypes = (
             pointer,
             ctypes.c_char_p,
@@ -112,11 +109,11 @@ class Native:
 
     def has_ipv6(self) -> bool:
         """Whether pjsua supports IPv6; the wheels on PyPI do not (``PJ_HAS_IPV6`` 0)."""
-        address, parsed = b"::1", ctypes.create_string_buffer(_ADDRESS_OCTETS)
+        address = b"::1"
         text = Text(address, len(address))
-        return (
-            int(self.library.pj_sockaddr_parse(0, 0, ctypes.byref(text), ctypes.byref(parsed))) == 0
-        )
+        parsed = ctypes.create_string_buffer(_ADDRESS_OCTETS)
+        status = self.library.pj_sockaddr_parse(0, 0, ctypes.byref(text), ctypes.byref(parsed))
+        return bool(status == 0)
 
     def before_each_connection(
         self, look: Callable[[], None], fault: Callable[[str], None]
@@ -171,7 +168,8 @@ class Native:
         is stopped.
         """
         by = time.monotonic() + _REMOVED_WITHIN_S
-        slots, count = (ctypes.c_int * _MOST_SLOTS)(), ctypes.c_uint()
+        slots = (ctypes.c_int * _MOST_SLOTS)()
+        count = ctypes.c_uint()
         while time.monotonic() < by:
             count.value = _MOST_SLOTS
             self.library.pjsua_enum_conf_ports(slots, ctypes.byref(count))
@@ -201,14 +199,13 @@ class Player:
     def __init__(self, library: ctypes.CDLL, path: Path, loop: bool) -> None:
         self._library = library
         name = str(path).encode()
-        text, number = Text(name, len(name)), ctypes.c_int()
-        status = library.pjsua_player_create(
-            ctypes.byref(text), 0 if loop else _NO_LOOP, ctypes.byref(number)
-        )
+        text = Text(name, len(name))
+        number = ctypes.c_int()
+        options = 0 if loop else _NO_LOOP
+        status = library.pjsua_player_create(ctypes.byref(text), options, ctypes.byref(number))
         if status != 0:
-            raise OSError(
-                f"{path} cannot be played (pjlib status {status}): use a mono WAV of 16-bit PCM, µ-law or A-law"
-            )
+            allowed = "use a mono WAV of 16-bit PCM, µ-law or A-law"
+            raise OSError(f"{path} cannot be played (pjlib status {status}): {allowed}")
         self._number = number.value
         self._slot = library.pjsua_player_get_conf_port(number)
 
@@ -231,14 +228,13 @@ class Recorder:
     def __init__(
         self, library: ctypes.CDLL, pool: int, position: Callable[[int], int], path: Path
     ) -> None:
-        self._library, self._get_position, self._path = library, position, path
-        port, slot = ctypes.c_void_p(), ctypes.c_int()
-        form = (
-            RATE,
-            1,
-            _FRAME // 2,
-            16,
-        )  # samples a second, channels, samples a frame, bits a sample: the bridge's
+        self._library = library
+        self._get_position = position
+        self._path = path
+        port = ctypes.c_void_p()
+        slot = ctypes.c_int()
+        # Samples a second, channels, samples a frame, bits a sample: the bridge's.
+        form = (RATE, 1, _FRAME // 2, 16)
         status = library.pjmedia_wav_writer_port_create(
             pool, bytes(path), *form, 0, _RING, ctypes.byref(port)
         )
@@ -260,13 +256,13 @@ class Recorder:
         end = self._get_position(self._port)
         if end == begin:
             return b""
-        if end - begin <= _RING - 2 * _FRAME and not end % _FRAME:
+        length = end - begin
+        if length <= _RING - 2 * _FRAME and not end % _FRAME:
             at = begin % _RING
-            read = ctypes.string_at(self._buffer + at, min(end - begin, _RING - at))
-            read += ctypes.string_at(self._buffer, end - begin - len(read))
-            if (
-                self._get_position(self._port) - begin <= _RING - _FRAME
-            ):  # not overwritten meanwhile
+            read = ctypes.string_at(self._buffer + at, min(length, _RING - at))
+            read += ctypes.string_at(self._buffer, length - len(read))
+            # Not overwritten meanwhile.
+            if self._get_position(self._port) - begin <= _RING - _FRAME:
                 return read
         with self._path.open("rb") as file:
             file.seek(_WAV_HEADER + begin)

@@ -25,7 +25,8 @@ class Parent:
     """The parent at the other end of ``wire``. Sending is thread-safe; one thread takes commands."""
 
     def __init__(self, wire: Wire, ring: LogRing) -> None:
-        self._wire, self._ring = wire, ring
+        self._wire = wire
+        self._ring = ring
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self.waiting: Command | None = None  #: the oldest command, if it has to wait
         self._questions = Questions(wire)
@@ -91,7 +92,8 @@ class Parent:
         """
         with contextlib.suppress(OSError, queue.Empty):
             return self._questions.ask(name, arguments, _ANSWER_S)
-        self.notify("lost", reason=f"the harness took more than {_ANSWER_S:g} s to answer {name!r}")
+        late = f"the harness took more than {_ANSWER_S:g} s to answer {name!r}"
+        self.notify("lost", reason=late)
         return None
 
     def fault(self, text: str) -> None:

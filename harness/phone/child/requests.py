@@ -41,11 +41,8 @@ _CHALLENGES: Final = (b"WWW-Authenticate", b"Proxy-Authenticate")
 _LONGEST_HEADER: Final = 4000
 _OUTGOING: Final = 1  # PJSIP_TP_DIR_OUTGOING
 _PACKET_SIZES: Final = (4000, 8000, 16000, 32000, 64000, 65536)
-_TRANSPORTS: Final = {
-    1: "udp",
-    2: "tcp",
-    3: "tls",
-}  # pjsip_transport_type_e, whose IPv6 kinds are 128 more
+#: pjsip_transport_type_e, whose IPv6 kinds are 128 more.
+_TRANSPORTS: Final = {1: "udp", 2: "tcp", 3: "tls"}
 
 _ON_MESSAGE = ctypes.CFUNCTYPE(ctypes.c_int, pointer)
 
@@ -132,38 +129,22 @@ class MessageFilter:
     def __init__(
         self, library: ctypes.CDLL, admission: Admission, fault: Callable[[str], None]
     ) -> None:
-        self._library, self._admission, self._fault = library, admission, fault
+        self._library = library
+        self._admission = admission
+        self._fault = fault
         self._bodies = sdp.SdpBodies(library)
-        self._unsafe, self._targets = header_rewrites.UnsafeHeaders(), header_rewrites.Targets()
-        library.pjsip_msg_find_hdr_by_name.restype = pointer
-        library.pjsip_msg_find_hdr_by_name.argtypes = (pointer, ctypes.POINTER(Text), pointer)
-        library.pjsip_hdr_print_on.argtypes = (pointer, ctypes.c_char_p, ctypes.c_size_t)
-        library.pjsip_parse_hdr.restype = pointer
-        library.pjsip_parse_hdr.argtypes = (
-            pointer,
-            ctypes.POINTER(Text),
-            pointer,
-            ctypes.c_size_t,
-            pointer,
-        )
-        library.pj_strdup_with_null.argtypes = (pointer, ctypes.POINTER(Text), ctypes.POINTER(Text))
-        library.pjsua_get_pjsip_endpt.restype = pointer
-        library.pjsip_endpt_register_module.argtypes = (pointer, ctypes.POINTER(_Module))
-        library.pjsip_endpt_respond_stateless.argtypes = (
-            pointer,
-            pointer,
-            ctypes.c_int,
-            *(pointer,) * 3,
-        )
+        self._unsafe = header_rewrites.UnsafeHeaders()
+        self._targets = header_rewrites.Targets()
+        _declare(library)
         self._endpoint = library.pjsua_get_pjsip_endpt()
         pool = lasting_pool(library, b"headers")
+        digit_types = b", ".join(map(str.encode, DIGIT_TYPES))
+        #: Headers of the answers, by status.
         self._headers_of = {
             BUSY_HERE: _text_header(library, pool, b"Retry-After", _RETRY_AFTER_S),
             OK: _capabilities(library, self._endpoint, pool, _ACCEPT, _ALLOW, _SUPPORTED),
             NOT_ALLOWED: _capabilities(library, self._endpoint, pool, _ALLOW),
-            UNSUPPORTED_MEDIA_TYPE: _text_header(
-                library, pool, b"Accept", b", ".join(map(str.encode, DIGIT_TYPES))
-            ),
+            UNSUPPORTED_MEDIA_TYPE: _text_header(library, pool, b"Accept", digit_types),
             BAD_INFO_PACKAGE: _text_header(library, pool, b"Recv-Info", b""),
         }
         self._layout: Any = None
@@ -182,9 +163,11 @@ class MessageFilter:
         """Returns whether the request was handled, so that pjsip must ignore it."""
         try:
             received = self._at(address)
-            message, body = _read(received), self._bodies.octets(received.parsed)
+            message = _read(received)
+            body = self._bodies.octets(received.parsed)
             transport = received.transport.contents
-            local, ours = SocketName(*_place(transport.local)), transport.direction == _OUTGOING
+            local = SocketName(*_place(transport.local))
+            ours = transport.direction == _OUTGOING
             code = self._admission.decide(message, local, body, ours=ours)
             if code == PASS:
                 self._keep_to_transport(received, message)
@@ -196,7 +179,9 @@ class MessageFilter:
             self._fault(f"requests: {type(error).__name__}: {error}")
             return False
         if code > DROP:
-            headers = ctypes.byref(self._headers_of[code]) if code in self._headers_of else None
+            headers = None
+            if code in self._headers_of:
+                headers = ctypes.byref(self._headers_of[code])
             self._library.pjsip_endpt_respond_stateless(
                 self._endpoint, address, code, None, headers, None
             )
@@ -228,9 +213,12 @@ class MessageFilter:
         names: Sequence[bytes],
         which: Callable[[WireMessage, Sequence[str]], list[bool]],
     ) -> None:
+        """Unlink those of the named headers that ``which`` says must go."""
         found = [header for name in names for header in self._headers(parsed, name)]
         out = which(message, [self._printed(header) for header in found])
-        for header in [header for header, is_out in zip(found, out, strict=True) if is_out]:
+        for header, is_out in zip(found, out, strict=True):
+            if not is_out:
+                continue
             links = _Headers.from_address(header)
             _Headers.from_address(links.previous).next = links.next
             _Headers.from_address(links.next).previous = links.previous
@@ -239,15 +227,12 @@ class MessageFilter:
         """Remove from the next hop's URI a transport that differs from the one the message came
         over.
         """
-        found = [
-            (name, header)
-            for name in header_rewrites.TARGETS
-            for header in self._headers(received.parsed, name)
-        ]
+        found = []
+        for name in header_rewrites.TARGETS:
+            found += [(name, header) for header in self._headers(received.parsed, name)]
         printed = [self._printed(header) for _, header in found]
-        for (name, header), old, new in zip(
-            found, printed, self._targets.of(message, printed), strict=True
-        ):
+        rewritten = self._targets.of(message, printed)
+        for (name, header), old, new in zip(found, printed, rewritten, strict=True):
             if new != old:
                 self._replace(received, header, name, new.partition(":")[2])
 
@@ -256,41 +241,44 @@ class MessageFilter:
         for written, name in header_rewrites.REFERRALS:
             for header in list(self._headers(received.parsed, written)):
                 value = self._printed(header).partition(":")[2].strip()
-                if written != name or header_rewrites.plain(name, value) != value:
-                    self._replace(received, header, name, header_rewrites.plain(name, value))
+                plain = header_rewrites.plain(name, value)
+                if written != name or plain != value:
+                    self._replace(received, header, name, plain)
 
     def _replace(self, received: Any, header: int, name: bytes, value: str) -> None:
-        copy, links = self._parsed(received.pool, name, value), _Headers.from_address(header)
-        _Headers.from_address(copy).previous, _Headers.from_address(copy).next = (
-            links.previous,
-            links.next,
-        )
-        _Headers.from_address(links.previous).next = _Headers.from_address(links.next).previous = (
-            copy
-        )
+        """Put a header with another value in the place of one in pjsip's list."""
+        copy = self._parsed(received.pool, name, value)
+        links = _Headers.from_address(header)
+        copy_links = _Headers.from_address(copy)
+        copy_links.previous = links.previous
+        copy_links.next = links.next
+        _Headers.from_address(links.previous).next = copy
+        _Headers.from_address(links.next).previous = copy
         if received.record_route == header:  # pjsip's pointer to the first one
             received.record_route = copy
 
     def _parsed(self, pool: int, name: bytes, value: str) -> Any:
-        octets, line, kind = (
-            value.strip().encode("utf-8", "surrogateescape"),
-            Text(),
-            Text(name, len(name)),
-        )
-        self._library.pj_strdup_with_null(
-            pool, ctypes.byref(line), ctypes.byref(Text(octets, len(octets)))
-        )
+        """A header that pjsip has parsed, in its own memory: it lives as long as the message."""
+        octets = value.strip().encode("utf-8", "surrogateescape")
+        text = Text(octets, len(octets))
+        line = Text()
+        self._library.pj_strdup_with_null(pool, ctypes.byref(line), ctypes.byref(text))
+        kind = Text(name, len(name))
         return self._library.pjsip_parse_hdr(
             pool, ctypes.byref(kind), pointer.from_buffer(line), line.slen, None
         )
 
     def _headers(self, parsed: int, name: bytes) -> Iterator[int]:
-        wanted, start = Text(name, len(name)), None
-        while header := self._library.pjsip_msg_find_hdr_by_name(
-            parsed, ctypes.byref(wanted), start
-        ):
+        """The headers of that name. The next one is found behind the last one, which therefore has
+        to stay in the list until then.
+        """
+        find = self._library.pjsip_msg_find_hdr_by_name
+        wanted = Text(name, len(name))
+        header = find(parsed, ctypes.byref(wanted), None)
+        while header:
             yield header
-            start = _Headers.from_address(header).next
+            behind = _Headers.from_address(header).next
+            header = find(parsed, ctypes.byref(wanted), behind)
 
     def _printed(self, header: int) -> str:
         room = ctypes.create_string_buffer(_LONGEST_HEADER)
@@ -303,12 +291,38 @@ class MessageFilter:
         return self._layout.from_address(address)
 
 
+def _declare(library: ctypes.CDLL) -> None:
+    """Tell ctypes the types of pjsip's functions that are called here."""
+    text = ctypes.POINTER(Text)
+    library.pjsip_msg_find_hdr_by_name.restype = pointer
+    library.pjsip_msg_find_hdr_by_name.argtypes = (pointer, text, pointer)
+    library.pjsip_hdr_print_on.argtypes = (pointer, ctypes.c_char_p, ctypes.c_size_t)
+    library.pjsip_parse_hdr.restype = pointer
+    library.pjsip_parse_hdr.argtypes = (pointer, text, pointer, ctypes.c_size_t, pointer)
+    library.pj_strdup_with_null.argtypes = (pointer, text, text)
+    library.pjsua_get_pjsip_endpt.restype = pointer
+    library.pjsip_endpt_register_module.argtypes = (pointer, ctypes.POINTER(_Module))
+    library.pjsip_endpt_respond_stateless.argtypes = (
+        pointer,
+        pointer,
+        ctypes.c_int,
+        pointer,
+        pointer,
+        pointer,
+    )
+    library.pjsip_generic_string_hdr_create.restype = pointer
+    library.pjsip_generic_string_hdr_create.argtypes = (pointer, text, text)
+    library.pjsip_endpt_get_capability.restype = pointer
+    library.pjsip_endpt_get_capability.argtypes = (pointer, ctypes.c_int, pointer)
+    library.pjsip_hdr_clone.restype = pointer
+    library.pjsip_hdr_clone.argtypes = (pointer, pointer)
+
+
 def _read(received: Any) -> WireMessage:
     host, port = _place(received.source)
+    octets = ctypes.string_at(received.message, received.message_length)
     return read_text(
-        ctypes.string_at(received.message, received.message_length).decode(
-            "utf-8", "surrogateescape"
-        ),
+        octets.decode("utf-8", "surrogateescape"),
         direction="received",
         transport=_TRANSPORTS.get(received.transport.contents.type % 128, ""),
         remote=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
@@ -316,20 +330,12 @@ def _read(received: Any) -> WireMessage:
 
 
 def _text_header(library: ctypes.CDLL, pool: int, name: bytes, value: bytes) -> _Headers:
-    library.pjsip_generic_string_hdr_create.restype = pointer
-    library.pjsip_generic_string_hdr_create.argtypes = (
-        pointer,
-        ctypes.POINTER(Text),
-        ctypes.POINTER(Text),
-    )
     texts = [ctypes.byref(Text(text, len(text))) for text in (name, value)]
     return _linked([library.pjsip_generic_string_hdr_create(pool, *texts)])
 
 
 def _capabilities(library: ctypes.CDLL, endpoint: int, pool: int, *kinds: int) -> _Headers:
-    library.pjsip_endpt_get_capability.restype = library.pjsip_hdr_clone.restype = pointer
-    library.pjsip_endpt_get_capability.argtypes = (pointer, ctypes.c_int, pointer)
-    library.pjsip_hdr_clone.argtypes = (pointer, pointer)
+    """Copies, because pjsip's own headers are in its own list."""
     found = (library.pjsip_endpt_get_capability(endpoint, kind, None) for kind in kinds)
     return _linked([library.pjsip_hdr_clone(pool, header) for header in found if header])
 
@@ -338,11 +344,10 @@ def _linked(headers: Sequence[int]) -> _Headers:
     """A header list; pjsip copies its headers into each answer."""
     head = _Headers()
     ring = [ctypes.addressof(head), *headers]
-    for at, previous, following in zip(
-        ring, ring[-1:] + ring[:-1], ring[1:] + ring[:1], strict=True
-    ):
-        links = _Headers.from_address(at)
-        links.previous, links.next = previous, following
+    for index, address in enumerate(ring):
+        links = _Headers.from_address(address)
+        links.previous = ring[index - 1]
+        links.next = ring[(index + 1) % len(ring)]
     return head
 
 

@@ -25,7 +25,9 @@ class RtpMonitor:
     """
 
     def __init__(self, taps: Taps, log: Path, emit: Callable[..., None]) -> None:
-        self._taps, self._log, self._emit = taps, log, emit
+        self._taps = taps
+        self._log = log
+        self._emit = emit
         self.stream = _NO_STREAM  #: index of the audio stream among the call's media
         self._payload_type = 0  # the negotiated type of received packets
         self._is_secure = False
@@ -38,9 +40,8 @@ class RtpMonitor:
         self.known = Known()  #: the accepted sources
         self._strange: dict[Address, int] = {}  # packets from other sources, as last emitted
         self._far_end_has = 0  # received packets, as the far end reports
-        self._far_end_lost = (
-            0  # lost packets of the SSRC, over all streams (RFC 3550 section 6.4.1)
-        )
+        # Lost packets of the SSRC, over all streams (RFC 3550 section 6.4.1).
+        self._far_end_lost = 0
         self._far_end_means = Means()  # from the far end's reports
 
     @property
@@ -66,7 +67,8 @@ class RtpMonitor:
     def ends(self, call: PjCall | None) -> None:
         """Read the counters of a stream that is about to be destroyed."""
         self.emit_statistics(call)
-        self._counts_before, self._means_before = self._counts, self._means
+        self._counts_before = self._counts
+        self._means_before = self._means
         self.without_stream()
 
     def close(self) -> None:
@@ -91,9 +93,11 @@ class RtpMonitor:
             "rx_bytes": received.bytes,
             "rx_discarded": received.discard,
         }
+        # The media thread counts at the same time.
         with self._tap.reception() if self._tap else nullcontext(Reception()) as reception:
             counts |= reception.counts(self._payload_type)
-            means, deciphered = reception.means, reception.sources > 0
+            means = reception.means
+            is_deciphered = reception.sources > 0
             pauses = reception.take_pauses()
         for began, ended in pauses:
             self._emit(RtpPaused, began=began, ended=ended)
@@ -101,6 +105,10 @@ class RtpMonitor:
             name: count + self._counts_before.get(name, 0) for name, count in counts.items()
         }
         self._means = means.and_of(self._means_before)
+        # Packets of an encrypted stream that come, and of which none can be decrypted.
+        undeciphered_from = ""
+        if self._is_secure and not is_deciphered:
+            undeciphered_from = self._source_of(call)
         self._emit(
             RtpStatistics,
             **self._counts,
@@ -111,7 +119,7 @@ class RtpMonitor:
             rx_burst_ms=self._means.burst_ms,
             rx_elsewhere=self.known.elsewhere,
             tx_offered=self._tap.sending.offered if self._tap else 0,
-            undeciphered_from="" if deciphered or not self._is_secure else self._source_of(call),
+            undeciphered_from=undeciphered_from,
         )
         return True
 
@@ -120,7 +128,8 @@ class RtpMonitor:
         source.
         """
         source = str(call.getMedTransportInfo(self.stream).srcRtpName)
-        return source if self.known.has_host(source.rpartition(":")[0].strip("[]")) else ""
+        host = source.rpartition(":")[0].strip("[]")
+        return source if self.known.has_host(host) else ""
 
     def _emit_strange(self) -> None:
         for source, packets in self.known.strange.copy().items():
@@ -134,7 +143,8 @@ class RtpMonitor:
         """Handle a report of the far end, in the media thread."""
         # A report has no block for a source without packets since the last report (RFC 3550 section
         # 6.4.1): the count is unchanged.
-        self._far_end_has = self._far_end_has if received is None else received
+        if received is not None:
+            self._far_end_has = received
         jitter_ms = 1000 * block.jitter / _RTP_CLOCK if block else 0.0
         if block is not None:
             self._far_end_lost = max(0, block.lost)  # negative if duplicates came

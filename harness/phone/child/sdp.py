@@ -44,9 +44,8 @@ _PLACE: Final = re.compile(
     rb"^(?:c=IN[ \t]+IP([46])|a=(rtcp):\d+[ \t]+IN[ \t]+IP[46])[ \t]+([^\s/]+)",
     re.IGNORECASE | re.MULTILINE,
 )
-_NO_RTCP: Final = (
-    b"x-no"  # replaces "rtcp": RTCP then goes to the port above that of RTP (RFC 3550 section 11)
-)
+#: Replaces "rtcp": RTCP then goes to the port above that of RTP (RFC 3550 section 11).
+_NO_RTCP: Final = b"x-no"
 
 
 def codec_of(name: str) -> Codec:
@@ -66,8 +65,9 @@ def has_answer(offer: memoryview, own: Sequence[Codec]) -> bool:
     except SdpError:
         return True
     offered = [stream for stream in media if not stream.is_rejected]
-    spoken = (codec for stream in offered if stream.kind == "audio" for codec in stream.voice)
-    return not offered or any(codec.is_same(one) for codec in spoken for one in own)
+    if not offered:
+        return True
+    return any(stream.kind == "audio" and _is_spoken(stream, own) for stream in offered)
 
 
 def narrow(offer: memoryview, own: Sequence[Codec], srtp: str) -> str:
@@ -77,22 +77,34 @@ def narrow(offer: memoryview, own: Sequence[Codec], srtp: str) -> str:
     Returns the encryption that the stack does not support, if that is why no audio is left.
     """
     octets = bytes(offer)
-    for section in _UNKNOWN.finditer(octets):
-        _switch_off(offer, *section.span(1))
+    for unknown_profile in _UNKNOWN.finditer(octets):
+        _switch_off(offer, *unknown_profile.span(1))
     try:
         whole = Description.parse(octets)
     except SdpError:
         return ""
-    media = whole.media
-    audio = [(at, m) for at, m in enumerate(media) if m.kind.lower() == "audio"]
-    offered = [(at, m) for at, m in audio if not m.is_rejected]
-    unfit = [(at, m) for at, m in offered if not _fits(m, own, srtp)]
-    spoken = [m for _, m in unfit if _is_spoken(m, own)]
-    unknown = [*filter(None, (_unknown_encryption(m, whole.lines) for m in spoken))]
-    ports = [section.span(1) for section in _SECTION.finditer(octets)]
-    for at, _ in unfit if len(ports) == len(media) and len(unfit) < len(offered) else ():
-        _switch_off(offer, *ports[at])
-    return unknown[0] if unknown and len(unfit) == len(offered) and srtp != "off" else ""
+    offered: list[int] = []
+    unfit: list[int] = []
+    for index, section in enumerate(whole.media):
+        if section.kind.lower() != "audio" or section.is_rejected:
+            continue
+        offered.append(index)
+        if not _fits(section, own, srtp):
+            unfit.append(index)
+    if len(unfit) < len(offered):
+        ports = [found.span(1) for found in _SECTION.finditer(octets)]
+        if len(ports) == len(whole.media):  # else the two readings differ, and pjsip decides
+            for index in unfit:
+                _switch_off(offer, *ports[index])
+        return ""
+    if srtp == "off":
+        return ""
+    for index in unfit:
+        section = whole.media[index]
+        unknown = _unknown_encryption(section, whole.lines)
+        if unknown and _is_spoken(section, own):
+            return unknown
+    return ""
 
 
 def make_readable(sdp: memoryview) -> None:
@@ -110,7 +122,9 @@ def _leave_out_mki(sdp: memoryview) -> None:
         unread = [key for key in keys if not _is_read(key[2].decode("utf-8", "replace"))]
         for key in unread:
             sdp[key.start(1) : key.end(1)] = _LEFT_OUT
-        if unread and len(unread) == len(keys) and b"SAVP" in section[0].split(b"\n", 1)[0]:
+        first_line, _, _ = section[0].partition(b"\n")
+        has_no_other_key = unread and len(unread) == len(keys)
+        if has_no_other_key and b"SAVP" in first_line:
             _switch_off(sdp, *section.span(1))
 
 
@@ -161,19 +175,23 @@ def _fits(section: Media, own: Sequence[Codec], srtp: str) -> bool:
 
 def _unknown_encryption(section: Media, session: Sequence[Line]) -> str:
     """The encryption of an audio section that pjsip does not support; empty if it does."""
+    if "/TLS/" in section.protocol.upper():
+        return _DTLS
+    if not section.is_secure:
+        return ""
     keys = section.attributes("crypto")
-    # Older browsers offer RTP/SAVPF with a fingerprint only.
-    signed = any(
-        letter == "a" and value.startswith("fingerprint:")
-        for letter, value in (*session, *section.lines)
-    )
-    if "/TLS/" in section.protocol.upper() or (section.is_secure and signed and not keys):
-        return "DTLS-SRTP (RFC 5764)"
-    if section.is_secure and keys and not any(map(_is_read, keys)):
+    if keys:
+        if any(map(_is_read, keys)):
+            return ""
         return "SRTP with a master key identifier (RFC 4568 section 6.1)"
+    # Older browsers offer RTP/SAVPF with a fingerprint only.
+    for letter, value in (*session, *section.lines):
+        if letter == "a" and value.startswith("fingerprint:"):
+            return _DTLS
     return ""
 
 
+_DTLS: Final = "DTLS-SRTP (RFC 5764)"
 _SDP: Final = (b"application", b"sdp")  # pjsip keeps no copies of these
 
 
@@ -226,6 +244,5 @@ class SdpBodies:
                 body = _Part.from_address(part).body if part else None
         if not body or not body.contents.data:
             return memoryview(b"")
-        return memoryview(
-            (ctypes.c_char * body.contents.length).from_address(body.contents.data)
-        ).cast("B")
+        octets = ctypes.c_char * body.contents.length
+        return memoryview(octets.from_address(body.contents.data)).cast("B")

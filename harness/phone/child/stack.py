@@ -76,8 +76,10 @@ class Endpoint:
 
     @staticmethod
     def _configure(config: Any) -> None:
-        ua, media, log = config.uaConfig, config.medConfig, config.logConfig
-        ua.threadCnt = 0
+        ua = config.uaConfig
+        media = config.medConfig
+        log = config.logConfig
+        ua.threadCnt = 0  # the process's main thread serves pjsip, in `handle_events`
         ua.mainThreadOnly = False
         ua.natTypeInSdp = 0
         ua.userAgent = "call-verification-harness"
@@ -87,7 +89,9 @@ class Endpoint:
         media.ecTailLen = 0
         # Play each packet as soon as it is due: no prefetching, at most two frames if the network
         # has jitter.
-        media.jbInit, media.jbMaxPre, media.jbMax = 0, 2 * FRAME_MS, 200
+        media.jbInit = 0
+        media.jbMaxPre = 2 * FRAME_MS
+        media.jbMax = 200
         media.sndAutoCloseTime = -1  # MediaThreads stops the clock
         log.level = log.consoleLevel = 4  # the "console" is the writer
         log.msgLogging = 1
@@ -110,9 +114,8 @@ class Endpoint:
         unknown = [name for name in names if name.upper() not in self._codecs]
         if unknown:
             have = ", ".join(sorted(self._codecs))
-            raise Refusal(
-                "resource", f"this build of pjsua2 has no {', '.join(unknown)}; it has {have}"
-            )
+            lacks = f"this build of pjsua2 has no {', '.join(unknown)}"
+            raise Refusal("resource", f"{lacks}; it has {have}")
 
     def prefer(self, codecs: tuple[str, ...]) -> None:
         """Set the codecs of the next SDP. pjsua has one list for all accounts, so it is set before
@@ -122,7 +125,10 @@ class Endpoint:
             return
         wanted = [self._codecs[name.upper()] for name in codecs]
         for codec in self._codec_ids:
-            self._stack.codecSetPriority(codec, 250 - wanted.index(codec) if codec in wanted else 0)
+            priority = 0  # disabled
+            if codec in wanted:
+                priority = 250 - wanted.index(codec)
+            self._stack.codecSetPriority(codec, priority)
         self._preferred = codecs
 
     def spoken(self, codecs: tuple[str, ...]) -> list[Codec]:
@@ -164,9 +170,8 @@ class Endpoint:
         try:
             self._stack.natUpdateStunServers(servers, True)
         except pj.Error as error:
-            raise Refusal(
-                "resource", f"the STUN server {server} does not answer: {error.reason}"
-            ) from error
+            why = f"the STUN server {server} does not answer: {error.reason}"
+            raise Refusal("resource", why) from error
         self._stun_server = server
 
     def open_transport(self, config: PhoneConfig) -> int:
@@ -186,15 +191,13 @@ class Endpoint:
             options = transport.sockOptParams
             options.sockOpts.append(pj.SockOpt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1))
             transport.sockOptParams = options
+        kind = _TRANSPORTS[config.transport, config.ipv6]
         try:
-            return int(
-                self._stack.transportCreate(_TRANSPORTS[config.transport, config.ipv6], transport)
-            )
+            return int(self._stack.transportCreate(kind, transport))
         except pj.Error as error:
             where = f"{config.transport} {config.bind_address}:{config.bind_port}"
-            raise Refusal(
-                "resource", f"phone {config.name} cannot open {where}: {error.reason}"
-            ) from error
+            why = f"phone {config.name} cannot open {where}: {error.reason}"
+            raise Refusal("resource", why) from error
 
     def _configure_tls(self, tls: Any, config: PhoneConfig) -> None:
         trusted = config.tls.ca_file or ""
@@ -202,9 +205,8 @@ class Endpoint:
             try:
                 trusted = unnamed(trusted, self._directory)
             except OSError as error:
-                raise Refusal(
-                    "resource", f"phone {config.name}: {trusted}: {error.strerror}"
-                ) from error
+                why = f"phone {config.name}: {trusted}: {error.strerror}"
+                raise Refusal("resource", why) from error
         tls.CaListFile = trusted
         tls.certFile = config.tls.certificate or ""
         tls.privKeyFile = config.tls.private_key or ""
@@ -213,9 +215,8 @@ class Endpoint:
         # RFC 8446), but its request times out after 64 × T1 (RFC 3261 timers B and F). The limit is
         # longer, so that requests time out first.
         tls.msecTimeout = round(LONGEST_TRANSACTION * 1000)
-        tls.proto = (
-            pj.PJ_SSL_SOCK_PROTO_TLS1_2 | pj.PJ_SSL_SOCK_PROTO_TLS1_3
-        )  # the latter where its OpenSSL has it
+        # The latter where its OpenSSL has it.
+        tls.proto = pj.PJ_SSL_SOCK_PROTO_TLS1_2 | pj.PJ_SSL_SOCK_PROTO_TLS1_3
         tls.ciphers = pj.IntVector([*TLS_CIPHERS.values(), *TLS13_CIPHERS.values()])
 
     def close_transport(self, transport: int) -> None:
@@ -235,7 +236,9 @@ class Endpoint:
         that it publishes.
         """
         name = SocketName.parse(str(self._stack.transportGetInfo(transport).localAddress))
-        return name._replace(host=config.bind_address) if config.bind_address in WILDCARDS else name
+        if config.bind_address in WILDCARDS:
+            return name._replace(host=config.bind_address)
+        return name
 
     def error_text(self, status: int) -> str:
         """pjlib's text for a status."""
@@ -256,7 +259,8 @@ def is_sip_address(text: str) -> bool:
 
 def _bound(address: str, port: int) -> Any:
     transport = pj.TransportConfig()
-    transport.boundAddress, transport.port = address, port
+    transport.boundAddress = address
+    transport.port = port
     return transport
 
 

@@ -222,29 +222,31 @@ class Known:
 
     def includes_reporter(self, source: Address) -> bool:
         """Whether RTCP from ``source`` is accepted."""
+        if source[0] in self._hosts:
+            return True
         ends = self._reporters.copy()
-        return (
-            source[0] in self._hosts
-            or source[0] in {host for host, _ in ends}
-            or _is_wildcard(source, ends)
-        )
+        return any(source[0] == host for host, _ in ends) or _is_wildcard(source, ends)
 
     @property
     def elsewhere(self) -> str:
         """The signalling host that sent all media, if the SDP names another host; else empty."""
         named = {host for host, _ in self._ends.copy()}
-        if not named or len(self._heard) != 1 or named & self._heard or _LOOPBACK in self._heard:
+        heard = list(self._heard.copy())  # the media thread goes on
+        if not named or len(heard) != 1:
             return ""
-        return str(ipaddress.ip_address(next(iter(self._heard))))
+        if heard[0] in named or heard[0] == _LOOPBACK:
+            return ""
+        return str(ipaddress.ip_address(heard[0]))
 
 
 def _is_wildcard(source: Address, ends: set[Address]) -> bool:
     """Whether ``source`` may be an agent on this machine that is bound to the wildcard address: it
     sends from 127.0.0.1, although its SDP names another loopback address.
     """
-    return source[0] == _LOOPBACK and any(
-        host[:1] == b"\x7f" and port == source[1] for host, port in ends
-    )
+    source_host, source_port = source
+    if source_host != _LOOPBACK:
+        return False
+    return any(host[:1] == b"\x7f" and port == source_port for host, port in ends)
 
 
 class _Tapped:
@@ -256,30 +258,32 @@ class _Tapped:
         """``functions`` is the address of the transport's original functions."""
         self._transport = transport
         own = [at or 0 for at in (ctypes.c_void_p * FUNCTIONS).from_address(functions)]
-        self.send, self.attach, self.detach = (
-            _SENDS(own[SEND]),
-            _ATTACHES(own[ATTACH]),
-            _DETACHES(own[DETACH]),
-        )
-        self.destroy, self.report_to = _DESTROYS(own[DESTROY]), _REPORTS_TO(own[REPORT_TO])
+        self.send = _SENDS(own[SEND])
+        self.attach = _ATTACHES(own[ATTACH])
+        self.detach = _DETACHES(own[DETACH])
+        self.destroy = _DESTROYS(own[DESTROY])
+        self.report_to = _REPORTS_TO(own[REPORT_TO])
         self._info = _TELLS(own[INFO])
         self._rings = tuple((ctypes.c_uint8 * RING_OCTETS)() for _ in range(2))
         self._block = block = _Block()
         block.came.octets, block.left.octets = map(ctypes.addressof, self._rings)
+        # The transport gets all of its own functions but two, which are those of crossing.c; they
+        # call the transport's own.
         block.functions[:] = own
-        block.functions[SEND], block.functions[START] = _SEND, _START
-        block.send, block.start, block.acquire, block.release = own[SEND], own[START], *lock
-        self.address = ctypes.addressof(
-            block
-        )  #: of the functions; also the user data of received packets
+        block.functions[SEND] = _SEND
+        block.functions[START] = _START
+        block.send = own[SEND]
+        block.start = own[START]
+        block.acquire, block.release = lock
+        #: Of the functions; also the user data of received packets.
+        self.address = ctypes.addressof(block)
         self.gone_at: float | None = None
         self.stream = 0  # the user data of the callbacks that follow
         self.on_rtp: Any = None
         self.on_rtcp: Any = None
-        self.reporter, self.reporter_length = (
-            SocketAddress(),
-            0,
-        )  # where the SDP says that RTCP goes
+        # Where the SDP says that RTCP goes.
+        self.reporter = SocketAddress()
+        self.reporter_length = 0
 
     def replace(self, functions: Mapping[int, Any], send: int, arrive: int) -> None:
         """Use Python ``functions``, by their numbers; ``send`` and ``arrive`` get only packets that
@@ -293,15 +297,16 @@ class _Tapped:
         """Put the callbacks of a new stream behind those of the tap; ``asked`` is its
         :class:`_Attachment`.
         """
-        self.reporter, self.reporter_length = (
-            SocketAddress.from_buffer_copy(asked.rtcp_address),
-            asked.address_length,
-        )
+        self.reporter = SocketAddress.from_buffer_copy(asked.rtcp_address)
+        self.reporter_length = asked.address_length
         self.stream = asked.user_data
-        self.on_rtp, self.on_rtcp = _ON_RTP(asked.on_rtp), _ON_RTCP(asked.on_rtcp)
-        self._block.stream, self._block.arrive = asked.user_data, asked.on_rtp
-        self.buffer_from(bytes(_SOURCE_OCTETS))
-        asked.on_rtp, asked.user_data = _ARRIVE, self.address
+        self.on_rtp = _ON_RTP(asked.on_rtp)
+        self.on_rtcp = _ON_RTCP(asked.on_rtcp)
+        self._block.stream = asked.user_data
+        self._block.arrive = asked.on_rtp
+        self.buffer_from(bytes(_SOURCE_OCTETS))  # from nobody yet
+        asked.on_rtp = _ARRIVE
+        asked.user_data = self.address
 
     def buffer_from(self, source: bytes) -> None:
         """Buffer RTP from this ``pj_sockaddr`` only. Call it in the thread that receives RTP."""
@@ -322,9 +327,10 @@ class _Tapped:
         the transport reports.
         """
         info = _Info()
-        return self._info(self._transport, info) == 0 and self.tap.known.includes_reporter(
-            address_of(bytes(info.rtcp_source))
-        )
+        if self._info(self._transport, info) != 0:
+            return False
+        source = address_of(bytes(info.rtcp_source))
+        return self.tap.known.includes_reporter(source)
 
 
 class Tap:
@@ -335,7 +341,10 @@ class Tap:
     """
 
     def __init__(self, transport: _Tapped, log: RtpLog, known: Known, reported: Reported) -> None:
-        self.log, self.known, self._transport, self._reported = log, known, transport, reported
+        self.log = log
+        self.known = known
+        self._transport = transport
+        self._reported = reported
         self._reception: Reception | None = None  # of the stream that the transport carries now
         self._source: Address = _OTHERS  # of the buffered packets
         self._lock = threading.RLock()
@@ -395,10 +404,11 @@ class Tap:
         """Pass on the far end's reports about the sent stream."""
         self.drain()
         own = self.sending
-        for reporter, block in reports(packet, own.ssrc).items() if own.sent else ():
-            self._reported(
-                reporter, own.sent, packets_received(own.first, block) if block else None, block
-            )
+        if not own.sent:
+            return
+        for reporter, block in reports(packet, own.ssrc).items():
+            received = packets_received(own.first, block) if block else None
+            self._reported(reporter, own.sent, received, block)
 
     def close(self) -> None:
         """End with the call."""
@@ -416,11 +426,9 @@ class Taps:
         self._by_transport: dict[int, _Tapped] = {}
         self._by_block: dict[int, _Tapped] = {}
         # Any thread may be inside these at any time, so they stay as long as the process.
-        self._send_aside, self._arrive_aside, self._reports = (
-            _SENDS(self._send),
-            _ON_RTP(self._arrive),
-            _ON_RTCP(self._report),
-        )
+        self._send_aside = _SENDS(self._send)
+        self._arrive_aside = _ON_RTP(self._arrive)
+        self._reports = _ON_RTCP(self._report)
         self._functions = {
             DETACH: _DETACHES(self._detach),
             ATTACH: _ATTACHES(self._attach),
@@ -434,7 +442,8 @@ class Taps:
         transport = _MediaTransport.from_address(address)
         tapped = self._by_block.get(transport.functions)
         if tapped is None:
-            if (gone := self._by_transport.get(address)) is not None:
+            gone = self._by_transport.get(address)
+            if gone is not None:
                 del self._by_block[gone.address]
             tapped = _Tapped(address, transport.functions, self._lock)
             tapped.replace(self._functions, place(self._send_aside), place(self._arrive_aside))
@@ -455,9 +464,9 @@ class Taps:
         asked = _Attachment.from_address(attachment)
         tapped = self._by_transport[transport]
         if asked.on_rtp:
-            tapped.tap.begins(
-                address_of(bytes(asked.rtp_address)), address_of(bytes(asked.rtcp_address))
-            )
+            end = address_of(bytes(asked.rtp_address))
+            reporter = address_of(bytes(asked.rtcp_address))
+            tapped.tap.begins(end, reporter)
             tapped.begins(asked)
             if asked.on_rtcp:
                 asked.on_rtcp = place(self._reports)
@@ -487,25 +496,26 @@ class Taps:
         try:
             if parameter.size > 0 and parameter.source:  # below zero it is an error of the socket
                 packet = ctypes.string_at(parameter.packet, parameter.size)
-                accepted = tapped.tap.receive(
-                    packet, ctypes.string_at(parameter.source, _ADDRESS_OCTETS)
-                )
+                sockaddr = ctypes.string_at(parameter.source, _ADDRESS_OCTETS)
+                accepted = tapped.tap.receive(packet, sockaddr)
         finally:  # an error here must not cost the call its audio
             if accepted:
                 source = parameter.source
-                parameter.user_data, parameter.source = (
-                    tapped.stream,
-                    None,
-                )  # as for buffered packets
+                # As for buffered packets.
+                parameter.user_data = tapped.stream
+                parameter.source = None
                 tapped.on_rtp(arrival)
-                parameter.user_data, parameter.source = block, source
+                parameter.user_data = block
+                parameter.source = source
 
     def _report(self, block: int, packet: int, size: int) -> None:
         tapped = self._by_block[block]
         accepted = True
         try:
-            if size > 0 and (accepted := tapped.accepts_report()):
-                tapped.tap.receive_rtcp(ctypes.string_at(packet, size))
+            if size > 0:
+                accepted = tapped.accepts_report()
+                if accepted:
+                    tapped.tap.receive_rtcp(ctypes.string_at(packet, size))
         finally:
             if accepted:
                 tapped.on_rtcp(tapped.stream, packet, size)
@@ -515,10 +525,10 @@ class Taps:
         comes from.
         """
         tapped = self._by_transport[transport]
-        named = any(
-            address_of(bytes(tapped.reporter))[0]
-        )  # without an address pjmedia knows where else
-        to = ctypes.addressof(tapped.reporter) if named else None
+        host, _ = address_of(bytes(tapped.reporter))
+        to = None  # without an address pjmedia knows where else
+        if any(host):
+            to = ctypes.addressof(tapped.reporter)
         return int(tapped.report_to(transport, to, tapped.reporter_length, packet, size))
 
     def _send(self, transport: int, packet: int, size: int) -> int:
