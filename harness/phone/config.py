@@ -64,9 +64,8 @@ class PhoneConfig:
     realm: str = ""  #: the digest realm the password is for; ``*``: any; empty: the realm of the first challenge
     password: str | None = field(default=None, repr=False)
     register_expires: int = 300  #: seconds
-    keep_alive_s: int = (
-        29  #: longest pause between packets of a registered phone on UDP (RFC 5626 section 4.4.2)
-    )
+    #: Longest pause between packets of a registered phone on UDP (RFC 5626 section 4.4.2).
+    keep_alive_s: int = 29
     tls: TlsConfig = TlsConfig()
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
     srtp: Literal["off", "optional", "mandatory"] = "off"
@@ -80,13 +79,11 @@ class PhoneConfig:
     #: and connections that the phone opened.
     accepts_from: tuple[str, ...] | None = None
     rtp_ports: tuple[int, int] | None = None  #: first and last; None lets the kernel choose
-    public_address: str | None = (
-        None  #: the address in Contact, Via and SDP, if not ``bind_address``
-    )
+    #: The address in Contact, Via and SDP, if not ``bind_address``.
+    public_address: str | None = None
     stun_server: str | None = None
-    privacy: bool = (
-        False  #: RFC 3323: anonymous From, Privacy: id, the number in P-Asserted-Identity
-    )
+    #: RFC 3323: anonymous From, Privacy: id, the number in P-Asserted-Identity.
+    privacy: bool = False
 
     def __post_init__(self) -> None:
         if not self.name or not self.user or not self.domain:

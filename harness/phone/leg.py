@@ -70,9 +70,8 @@ class Leg:
         self.predecessor = predecessor
         self._facts = LegEvents([started])
         self._successors: list[Leg] = []
-        self.closed = (
-            False  #: no more events will come: the BYE is answered and the recordings are complete
-        )
+        #: No more events will come: the BYE is answered and the recordings are complete.
+        self.closed = False
         self._let_go = False  # the harness ended or refused the call
         self.taken = False  #: whether a wait has returned this leg
         #: Received, and not refused by the stack itself with 422 (RFC 4028: the caller then sends a
@@ -177,18 +176,16 @@ class Leg:
         Raises :class:`NeverCame` when the far end has answered or refused,
         :class:`PhoneMisuseError` for incoming calls.
         """
-        answered = self.state in ("connecting", "confirmed")
-        if self.direction == "outgoing" and (
-            answered or (self.state == "disconnected" and not self._let_go)
-        ):
-            why = "it was answered" if answered else how_it_ended(self._facts)
-            raise never_came(
-                f"{self.id} still ringing, to be cancelled", 0.0, self.id, why, self.log()
-            )
-        if self.direction != "outgoing" or self.state not in ("calling", "early", ""):
-            raise PhoneMisuseError(
-                f"{self.id} is {self.direction} and {self.state}: only an outgoing, ringing call can be cancelled"
-            )
+        is_outgoing = self.direction == "outgoing"
+        is_answered = self.state in ("connecting", "confirmed")
+        is_refused = self.state == "disconnected" and not self._let_go
+        if is_outgoing and (is_answered or is_refused):
+            goal = f"{self.id} still ringing, to be cancelled"
+            why = "it was answered" if is_answered else how_it_ended(self._facts)
+            raise never_came(goal, 0.0, self.id, why, self.log())
+        if not is_outgoing or self.state not in ("calling", "early", ""):
+            what = f"{self.id} is {self.direction} and {self.state}"
+            raise PhoneMisuseError(f"{what}: only an outgoing, ringing call can be cancelled")
         self.hangup()
 
     def hold(self) -> None:
@@ -216,9 +213,8 @@ class Leg:
         try:
             self._do("send_digits", digits=digits, method=method, duration_ms=duration_ms)
         except NotNegotiatedError as error:
-            raise never_came(
-                "telephone-event in the negotiated SDP", 0.0, self.id, str(error), self.log()
-            ) from None
+            goal = "telephone-event in the negotiated SDP"
+            raise never_came(goal, 0.0, self.id, str(error), self.log()) from None
 
     def _send_by_info(self, digit: str, duration_ms: int) -> None:
         # One after the other: concurrent requests may overtake each other at a proxy, and the
@@ -234,8 +230,12 @@ class Leg:
             )
 
     def _answers_to_info(self) -> int:
-        messages = (message_of(event) for event in self.events)
-        return sum(m is not None and m.received and m.answers("INFO") >= 200 for m in messages)
+        count = 0
+        for event in self.events:
+            message = message_of(event)
+            if message is not None and message.received and message.answers("INFO") >= 200:
+                count += 1
+        return count
 
     def transfer(self, uri: str, headers: Headers = ()) -> None:
         """Blind transfer: send REFER to ``uri``, with ``headers`` and those that ``uri`` embeds.
@@ -260,9 +260,8 @@ class Leg:
         media.
         """
         if not self.closed and self.state != "disconnected":
-            with contextlib.suppress(
-                NeverCame
-            ):  # it has just ended; its last counters are among the events
+            # If it has just ended, its last counters are among the events.
+            with contextlib.suppress(NeverCame):
                 self._do("emit_statistics")
         return self._facts.statistics
 
@@ -362,12 +361,11 @@ class Leg:
         """
 
         def hopeless() -> str | BaseException | None:
-            is_over = not outlives_call and (self.closed or self.state == "disconnected")
-            return (
-                self.phone.overrun
-                or self.phone.error
-                or ("the call has ended" if is_over else None)
-            )
+            error = self.phone.overrun or self.phone.error
+            if error is not None:
+                return error
+            is_over = self.closed or self.state == "disconnected"
+            return "the call has ended" if is_over and not outlives_call else None
 
         with contextlib.suppress(NeverCame):
             return wait_for(

@@ -50,9 +50,8 @@ class OptionsSeen:
         self._came = self._clock()
         self._answered_at: float | None = None  #: the last answer since then
         self._transaction: str | None = None
-        self._longest: float | None = (
-            None  #: the longest interval between two OPTIONS while the phone was there
-        )
+        #: The longest interval between two OPTIONS while the phone was there.
+        self._longest: float | None = None
         self._ever = False
         self._refused: set[str] = set()  #: sources of OPTIONS that were not answered
         self._said: set[str] = set()

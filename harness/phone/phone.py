@@ -59,28 +59,32 @@ class Phone:
         directory: Path,
         rules: Rules,
     ) -> None:
-        self._rules, self._slots = rules, CallSlots(rules)
-        self._owner, self.process, self.key, self.config = owner, process, key, config
+        self._rules = rules
+        self._slots = CallSlots(rules)
+        self._owner = owner
+        self.process = process
+        self.key = key
+        self.config = config
         self.changed: threading.Condition = owner.changed
         self.directory = directory
         self.address = ""  #: ``address:port`` in its messages; behind a router, the router's
-        self._sink, self._marks = sink, marks
+        self._sink = sink
+        self._marks = marks
         self._legs: dict[int, Leg] = {}
         self._events = EventLog()
         self._policy: Policy = Ring()
         #: Whether an incoming leg belongs to the case. Other legs are ignored and keep ringing.
         self.is_ours: Callable[[Leg], bool] = accept_every_leg
-        self.guessed = False  #: whether a call came that may belong to this case or to another one that shares the phone
+        #: Whether a call came that may belong to this case or to another one that shares the phone.
+        self.guessed = False
         self.loss: PhoneLostError | None = None  #: why its process died
         self._sink_error: Exception | None = None
         self._crash_hangup: threading.Thread | None = None
         self._released = False
-        self.overrun: BrokenError | None = (
-            None  #: set when a leg lasted too long and was hung up, or got no mark
-        )
-        self.declined: BrokenError | None = (
-            None  #: set when this run's rules declined a REFER to a number of the deployment
-        )
+        #: Set when a leg lasted too long and was hung up, or got no mark.
+        self.overrun: BrokenError | None = None
+        #: Set when this run's rules declined a REFER to a number of the deployment.
+        self.declined: BrokenError | None = None
 
     def __repr__(self) -> str:
         return f"<Phone {self.name} {self.config.transport} {self.address}>"
@@ -166,10 +170,9 @@ class Phone:
     def log(self) -> str:
         """The events of the phone and its legs as text."""
         with self.changed:
-            events = [
-                *self._events,
-                *(event for leg in self._legs.values() for event in leg.events),
-            ]
+            events = list(self._events)
+            for leg in self._legs.values():
+                events += leg.events
         return event_lines(sorted(events, key=lambda event: event.at))
 
     # Registration.
@@ -209,13 +212,14 @@ class Phone:
         target = self.config.target(uri)
         self.guard(target)
         check_headers(headers)
-        if (up := len(self._up())) >= self.config.max_calls:
-            raise ResourceError(
-                f"phone {self.name} has {up} calls up; its limit is {self.config.max_calls}"
-            )
+        up = len(self._up())
+        most = self.config.max_calls
+        if up >= most:
+            raise ResourceError(f"phone {self.name} has {up} calls up; its limit is {most}")
         own: list[tuple[str, str]] = []
         if self.config.privacy:
-            own = [("Privacy", "id"), ("P-Asserted-Identity", f"<{self.config.address_of_record}>")]
+            own.append(("Privacy", "id"))
+            own.append(("P-Asserted-Identity", f"<{self.config.address_of_record}>"))
         slot = self._slots.take()
         try:
             key = self.command(
@@ -251,12 +255,9 @@ class Phone:
 
         def probe() -> Leg | None:
             for leg in self._legs.values():
-                if (
-                    leg.direction == "incoming"
-                    and not leg.taken
-                    and leg.is_offered
-                    and self._belongs(leg)
-                ):
+                if leg.direction != "incoming" or leg.taken or not leg.is_offered:
+                    continue
+                if self._belongs(leg):
                     leg.taken = True
                     return leg
             return None
@@ -314,9 +315,11 @@ class Phone:
         since: float | None = None,
     ) -> Event:
         """The first of :attr:`events` for which ``predicate`` holds; see :meth:`Leg.wait`."""
-        return self._wait(
-            goal, lambda event: (since is None or event.at >= since) and predicate(event), within
-        )
+
+        def sought(event: Event) -> bool:
+            return (since is None or event.at >= since) and predicate(event)
+
+        return self._wait(goal, sought, within)
 
     def wait_for(
         self,
@@ -398,7 +401,8 @@ class Phone:
 
     def guard_refer(self, uri: str) -> None:
         """Raise :class:`RefusedError` if another party may not be asked to call ``uri``."""
-        (self._rules.refer_guard or self._rules.guard)(uri)
+        guard = self._rules.refer_guard or self._rules.guard
+        guard(uri)
         check_never_called(uri)
 
     def follow(self, leg: Leg, uri: str, *, has_room: bool) -> None:
@@ -473,7 +477,8 @@ class Phone:
         self._legs[leg.key] = leg
         if predecessor is not None:
             predecessor.succeed(leg)
-            if leg.direction == "outgoing" and (slot := self._slots.promised()) is not None:
+            slot = self._slots.promised() if leg.direction == "outgoing" else None
+            if slot is not None:
                 leg.limits.hold(slot)
         if self._rules.seconds_per_call is not None:
             leg.end_after(self._rules.seconds_per_call, self._owner.deadlines)
@@ -492,9 +497,8 @@ class Phone:
             self._sink(event)
             if leg is not None and isinstance(event, Recorded) and self.loss is None:
                 leg.require_recorded()
-        except (
-            Exception
-        ) as error:  # a full disk must not stop the reader of all phones; release() raises it
+        # A full disk must not stop the reader of all phones; release() raises it.
+        except Exception as error:
             self._sink_error = self._sink_error or error
 
     def lose(self, reason: str, log: str) -> None:
@@ -518,14 +522,15 @@ class Phone:
                     self._take(event, leg)
 
             ended = crash_cleanup.end(self.config, self.directory, leg.id, leg.messages, note)
-            if (
-                slot is not None
-            ):  # a call that may still be up keeps its slot for its maximum length
-                left_s = leg.facts.began + (self._rules.seconds_per_call or 0.0) - time.monotonic()
-                if ended or left_s <= 0:
-                    slot.release()
-                else:
-                    self._owner.deadlines.after(left_s, slot.release)
+            if slot is None:
+                continue
+            # A call that may still be up keeps its slot for its maximum length.
+            until = leg.facts.began + (self._rules.seconds_per_call or 0.0)
+            left_s = until - time.monotonic()
+            if ended or left_s <= 0:
+                slot.release()
+            else:
+                self._owner.deadlines.after(left_s, slot.release)
 
     def leg(self, key: int) -> Leg | None:
         """The leg with the process's ``key``."""

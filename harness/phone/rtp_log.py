@@ -24,12 +24,10 @@ from isal import isal_zlib
 from harness.phone import recording
 from harness.support.files import user_files
 
-_RECORD: Final = struct.Struct(
-    "=qq"
-)  # monotonic nanoseconds, length of the packet, which is padded to eight octets
-_RUN: Final = struct.Struct(
-    "=BBH16sI"
-)  # received, length of the address, port, address, octets of the records
+#: Monotonic nanoseconds, length of the packet, which is padded to eight octets.
+_RECORD: Final = struct.Struct("=qq")
+#: Received, length of the address, port, address, octets of the records.
+_RUN: Final = struct.Struct("=BBH16sI")
 _HEADS: Final = ((0, 0), (1, 4), (1, 16))
 _NANOSECONDS: Final = 1_000_000_000
 
@@ -46,9 +44,8 @@ class RtpPacket:
     """An RTP packet. SRTP packets are unencrypted when sent, and encrypted when received."""
 
     at: float  #: monotonic seconds
-    source: (
-        tuple[IPv4Address | IPv6Address, int] | None
-    )  #: the sender; None for a packet that the leg sent
+    #: The sender; None for a packet that the leg sent.
+    source: tuple[IPv4Address | IPv6Address, int] | None
     octets: bytes
 
 
@@ -133,8 +130,9 @@ def read(path: Path) -> Iterator[RtpPacket]:
         packed = user_files.read(path, user_files.EVIDENCE)
     except FileNotFoundError:
         return
-    raw, unpacker = bytearray(), zlib.decompressobj(_GZIP)
-    with contextlib.suppress(zlib.error):
+    raw = bytearray()
+    unpacker = zlib.decompressobj(_GZIP)
+    with contextlib.suppress(zlib.error):  # what was unpacked before the damage counts
         for begin in range(0, len(packed), _BLOCK):
             raw += unpacker.decompress(packed[begin : begin + _BLOCK])
     at = 0

@@ -100,6 +100,7 @@ def _check(asked: argparse.Namespace) -> int:
 
 
 async def _run(asked: argparse.Namespace, deployment: Deployment) -> int:
+    """Start the world, say so, and serve until it is to end; then its audit decides the exit code."""
     world = World(
         deployment,
         asked.tenants,

@@ -30,6 +30,7 @@ class Tasks:
         return task
 
     def _done(self, task: asyncio.Task[Any]) -> None:
+        """Log a task's exception at once: asyncio would only when the task is collected."""
         self._tasks.discard(task)
         if task.cancelled():
             return

@@ -358,6 +358,7 @@ class BackToBack:
         request.respond(response.status, response.reason, passed_back)
 
     async def _referred(self, leg: WireLeg, request: InDialogRequest) -> None:
+        """A REFER whose target can be read goes to :meth:`on_refer`."""
         try:
             target = request.refer_to
         except SipSyntaxError as error:
@@ -419,6 +420,9 @@ class BackToBack:
         raise NotImplementedError
 
     async def _run(self, first: WireLeg) -> None:
+        """Have each way that :meth:`run` fails reach the caller, and none the event loop but a
+        defect.
+        """
         try:
             await self.run(first)
         except LegRefusedError as error:
@@ -447,6 +451,9 @@ class BackToBack:
             leg.call.hangup()
 
     def _leg_ended(self, leg: WireLeg, end: End) -> None:
+        """Release the leg's media, and end the other legs unless this one has been replaced, rang
+        for a group, or a fault keeps them up. A call that is still being set up is given up.
+        """
         was_joined = leg in self.legs
         leg.media.close()
         self._all.discard(leg)

@@ -34,8 +34,8 @@ _RING_SECONDS = 180.0  # no carrier lets a phone ring for longer
 
 
 class Carrier:
-    """Authenticates its subscribers' calls and asserts their numbers (RFC 3325); passes unknown
-    headers on.
+    """Authenticates its subscribers' calls and asserts their numbers (RFC 3325); passes X- headers
+    on.
 
     ``passwords`` are by the user of each account, ``users`` by its number: many carriers name
     accounts otherwise.

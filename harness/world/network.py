@@ -130,6 +130,7 @@ class Noise:
         self._tasks.append(self._audit.spawn(work, f"noise: {name}"))
 
     async def _scan(self, per_s: float) -> None:
+        """Send the methods to the phones in turn, from one socket, whose answers nobody reads."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
             sock.bind((self._address, 0))
             for number in itertools.count():

@@ -85,6 +85,9 @@ class Registrar:
             incoming.respond(400, str(error))
 
     def _register(self, user: str, request: Request, incoming: IncomingRequest) -> None:
+        """Bind, refresh or remove contacts, and answer with all that are bound (section 10.3 steps
+        6 to 8).
+        """
         bindings = self._bindings.setdefault(user, {})
         call_id = request.call_id
         cseq = request.cseq.number

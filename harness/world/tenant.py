@@ -119,7 +119,13 @@ _LOOKED_EVERY_S: Final = 0.02
 
 
 class Tenant:
-    """Made of a deployment without hosts; :attr:`deployment` has them once the tenant has started."""
+    """Made of a deployment without hosts; :attr:`deployment` has them once the tenant has started.
+
+    Its parts start in the order in which they need each other's addresses: carrier, Synthflow's
+    signalling, platform with trunks, Synthflow itself, noise. Each part that has come up fills what
+    it knows into the deployment. Everything is real on the wire: the parts call each other by SIP
+    and RTP on addresses of the tenant's block.
+    """
 
     def __init__(self, number: int, world: World, deployment: Deployment, timings: Timings) -> None:
         self.number = number
@@ -203,6 +209,7 @@ class Tenant:
         trace: Trace | None = None,
         **more: Any,
     ) -> UserAgent:
+        """Start a user agent of this tenant, which :meth:`close` stops."""
         more = {"filter": self._firewall.delay} | more
         ua = UserAgent(name, listens, tls=tls, trace=trace or self._trace, **more)
         await ua.start()
@@ -210,6 +217,7 @@ class Tenant:
         return ua
 
     async def _start_carrier(self) -> None:
+        """Start the carrier, with an account for each telephone, and one for a stranger."""
         address = self.context.block[Host.CARRIER]
         ua = await self._agent("carrier", _listens(address, TRANSPORTS), self._certificates.carrier)
         noisy = self._stranger
@@ -233,6 +241,9 @@ class Tenant:
         return passwords
 
     async def _start_platform(self) -> None:
+        """Start the platform and its trunks, and fill the addresses that have come up into the
+        deployment.
+        """
         deployment = self.deployment
         block = self.context.block
         kind = _kind_of(deployment)
@@ -284,6 +295,7 @@ class Tenant:
         platform.subscribers = frozenset(carrier.subscribers)
 
     async def _start_announcements(self) -> None:
+        """Start the platform's own voice: a user agent that its calls reach as they reach anybody."""
         platform = self.platform
         block = self.context.block
         ua = await self._agent("announcements", [Endpoint("udp", block[Host.ANNOUNCEMENTS])], None)
@@ -303,6 +315,7 @@ class Tenant:
         return [*self.platform.calls, *self.carrier.calls]
 
     async def _start_termination(self, trunk: Trunk, address: str) -> Termination:
+        """Start a trunk's end at the platform. It gives up sooner than RFC 3261 says, as some SBCs do."""
         timers = Timers(patience=10)
         ua = await self._agent(
             "trunk",
@@ -320,6 +333,9 @@ class Tenant:
         return Termination(self.context, trunk, ua, clear)
 
     async def _start_synthflow_agents(self) -> None:
+        """Start Synthflow's signalling in both regions, which the platform's trunks need to know
+        first.
+        """
         places: list[tuple[TransportName, int]] = [
             ("udp", PLAIN_PORT),
             ("tcp", PLAIN_PORT),
@@ -348,6 +364,7 @@ class Tenant:
         )
 
     async def _start_synthflow(self) -> None:
+        """Start what answers at Synthflow's signalling, and its API where the file declares one."""
         trunks = Trunks(self.context)
         self.synthflow = Synthflow(
             self.context, self._media_engine, self._synthflow_ua, trunks, self.platform.line_of_call
@@ -451,6 +468,7 @@ class Tenant:
         await self._apply_settings()
 
     async def _apply_settings(self) -> None:
+        """Close or open the API's listener: a refused connection is no answer of the application's."""
         if self._api is None:
             return
         if self.context.settings.api.answers == "refused":

@@ -57,7 +57,8 @@ class Digits:
         emit: Callable[[str, int, DigitMethod], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._emit, self._clock = emit, clock
+        self._emit = emit
+        self._clock = clock
         self._lock = threading.Lock()
         self._event: _Event | None = None  # the current one
         self._reported: collections.deque[int] = collections.deque(maxlen=_MOST_REPORTED)
@@ -74,7 +75,8 @@ class Digits:
                 event = None
             if event is None:
                 event = self._event = _Event(digit, timestamp)
-            event.duration_ms, event.seen = max(duration_ms, event.duration_ms), self._clock()
+            event.duration_ms = max(duration_ms, event.duration_ms)
+            event.seen = self._clock()
             if ends:
                 self._end()
 
@@ -97,8 +99,8 @@ class Digits:
 
     def info(self, request: Message) -> int:
         """The status to answer an INFO with; :data:`NOT_A_DIGIT` if it does not carry a digit."""
-        number, kind = request.cseq.number, request.content_type
-        if kind not in DIGIT_TYPES:
+        number = request.cseq.number
+        if request.content_type not in DIGIT_TYPES:
             return NOT_A_DIGIT
         with self._lock:
             last, answer = self._infos
@@ -121,12 +123,16 @@ def read_body(body: str) -> tuple[str, int] | None:
     confuse the two types. Both may use the event code.
     """
     lines = body.replace("\r\n", "\n").replace("\r", "\n")
-    signal, duration = _SIGNAL.search(lines), _DURATION.search(lines)
+    signal = _SIGNAL.search(lines)
     key = signal[1] if signal else lines.strip()
     digit = key.upper() if len(key) == 1 else ""
-    if (code := decimal(key, most=len(_KEYS) - 1)) is not None:
+    code = decimal(key, most=len(_KEYS) - 1)
+    if code is not None:
         digit = _KEYS[code]
     if len(digit) != 1 or digit not in _KEYS:
         return None
+    duration = _DURATION.search(lines)
     lasted = decimal(duration[1], most=_LONGEST_MS) if duration else 0
-    return digit, _LONGEST_MS if lasted is None else lasted
+    if lasted is None:  # it exceeds the longest
+        lasted = _LONGEST_MS
+    return digit, lasted

@@ -87,8 +87,11 @@ class WireMessage:
         value = self.head.get("From")
         name = _QUOTED.match(value)
         begin = name.end() if name and name.group(1) is None else 0
+        display = value[:begin]
         head, bracket, _ = value[begin:].partition(">")
-        return value[:begin] + (head + bracket if bracket else head.partition(";")[0])
+        if bracket:
+            return display + head + bracket
+        return display + head.partition(";")[0]
 
     @property
     def from_user(self) -> str:
@@ -157,11 +160,13 @@ class WireMessage:
         """
         found = []
         for where in (self.request_uri, unquoted(self.head.get("To"))):
-            if match := _USER_HOST.search(where):
-                user, host, port = match.groups()
-                if match[0].lower().startswith("tel:"):
-                    user, host = host, ""
-                found.append((_user(user), f"{host}:{port}" if port else host))
+            match = _USER_HOST.search(where)
+            if match is None:
+                continue
+            user, host, port = match.groups()
+            if match[0].lower().startswith("tel:"):  # a number, and no host
+                user, host = host, ""
+            found.append((_user(user), f"{host}:{port}" if port else host))
         return found
 
 
@@ -172,9 +177,8 @@ class Connection:
     transport: str
     local: str  #: for an incoming connection, the address in the phone's messages
     remote: str
-    handle: (
-        int | None
-    )  #: the transport's address in the child, when the phone opened the connection itself
+    #: The transport's address in the child, when the phone opened the connection itself.
+    handle: int | None
 
     @property
     def name(self) -> SocketName:
@@ -187,14 +191,12 @@ def read_text(
 ) -> WireMessage:
     """Read a message of known direction; the default ``transport`` is that of its Via."""
     head = Head.read(text)
-    start, code = head.start, head.start[8:11]
-    # Only ASCII digits are valid (RFC 3261 section 25.1).
-    status = (
-        int(code) if start.startswith("SIP/2.0 ") and code.isascii() and code.isdecimal() else 0
-    )
+    start = head.start
+    status = _status(start)
     parts = start.split(" ")
     call_id = head.get("Call-ID").split()
-    cseq, via = _CSEQ.match(head.get("CSeq")), _VIA.match(head.get("Via"))
+    cseq = _CSEQ.match(head.get("CSeq"))
+    via = _VIA.match(head.get("Via"))
     return WireMessage(
         direction=direction,
         transport=transport or (via.group(1).lower() if via else ""),
@@ -208,6 +210,15 @@ def read_text(
         request_uri=parts[1] if not status and len(parts) == 3 else "",
         unread=unread,
     )
+
+
+def _status(start: str) -> int:
+    """The status of a response's first line; 0 for a request's."""
+    if not start.startswith("SIP/2.0 "):
+        return 0
+    code = start[8:11]
+    # Only ASCII digits are valid (RFC 3261 section 25.1).
+    return int(code) if code.isascii() and code.isdecimal() else 0
 
 
 def unquoted(value: str) -> str:
@@ -247,10 +258,10 @@ class StackLog:
         # pjlib truncates entries at 4000 characters, so a long message has lost its end and the
         # trailer.
         text, trailer, _ = match["text"].rpartition("\n--end msg--")
-        transport, remote = match["transport"].lower(), match["remote"]
-        return read_text(
-            text if trailer else match["text"], direction="sent", transport=transport, remote=remote
-        )
+        if not trailer:
+            text = match["text"]
+        transport = match["transport"].lower()
+        return read_text(text, direction="sent", transport=transport, remote=match["remote"])
 
     def unread(self, entry: str) -> WireMessage | None:
         """A received message that pjsip could not process, or None.
@@ -259,51 +270,47 @@ class StackLog:
         without a mandatory header, or one on a connection that is longer than the buffer, makes one
         entry.
         """
-        if (dropping := _DROPPING.search(entry)) is not None:
+        dropping = _DROPPING.search(entry)
+        if dropping is not None:
             self._dropping = dropping  # entries of media threads may come in between
-        elif self._dropping is not None and (match := _DROPPED.search(entry)) is not None:
-            dropping, self._dropping = self._dropping, None
-            return _unread(
-                match["text"],
-                dropping["remote"],
-                dropping["why"].strip(),
-                dropping["transport"].lower(),
-            )
+        elif self._dropping is not None:
+            dropped = _DROPPED.search(entry)
+            if dropped is not None:
+                announced, self._dropping = self._dropping, None
+                why = announced["why"].strip()
+                transport = announced["transport"].lower()
+                return _unread(dropped["text"], announced["remote"], why, transport)
         match = _UNPROCESSED.search(entry)
+        if match is None:
+            return None
         # Only the Via names the transport.
-        return _unread(match["text"], match["remote"], match["why"].rstrip(" ")) if match else None
+        return _unread(match["text"], match["remote"], match["why"].rstrip(" "))
 
     @staticmethod
     def connection(entry: str) -> Connection | None:
         """The connection that an entry announces, or None."""
+        handle = None
         match = _CONNECTING.search(entry)
         if match is not None:
-            return Connection(
-                match["transport"].lower(),
-                match["local"],
-                match["remote"],
-                int(match["handle"], 16),
-            )
-        match = _ACCEPTED.search(entry)
-        return (
-            Connection(match["transport"].lower(), match["local"], match["remote"], None)
-            if match
-            else None
-        )
+            handle = int(match["handle"], 16)
+        else:
+            match = _ACCEPTED.search(entry)
+        if match is None:
+            return None
+        return Connection(match["transport"].lower(), match["local"], match["remote"], handle)
 
     @staticmethod
     def handshake(entry: str) -> tuple[str, str, bool] | None:
         """The local and remote address of an incoming TLS handshake, and whether it failed; None
         for other entries.
         """
-        if (match := _REFUSED.search(entry)) is not None:
-            return match["local"], match["remote"], True
-        match = _ACCEPTED.search(entry)
-        return (
-            (match["local"], match["remote"], False)
-            if match and match["transport"] == "TLS"
-            else None
-        )
+        refused = _REFUSED.search(entry)
+        if refused is not None:
+            return refused["local"], refused["remote"], True
+        accepted = _ACCEPTED.search(entry)
+        if accepted is None or accepted["transport"] != "TLS":
+            return None
+        return accepted["local"], accepted["remote"], False
 
 
 def _unread(text: str, remote: str, why: str, transport: str = "") -> WireMessage | None:

@@ -24,9 +24,8 @@ from typing import Final, NamedTuple
 from harness.case.events import LONGEST_DROPOUT_S, PACKET_S
 
 _TYPES: Final = 128
-_STATIC: Final = (
-    96  # payload types below are assigned (RFC 3551 section 6), those above by each SDP
-)
+# Payload types below are assigned (RFC 3551 section 6), those above by each SDP.
+_STATIC: Final = 96
 _COMFORT_NOISE: Final = (13, 19)  # RFC 3389; 19 was used for it before
 _SEEN: Final = 128
 _PAUSES: Final = 64
@@ -235,9 +234,8 @@ class Sending:
 _SENDER_REPORT, _RECEIVER_REPORT = 200, 201
 _HEADER: Final = struct.Struct("!BBHI")
 _SENDER_INFO: Final = 20
-_BLOCK: Final = struct.Struct(
-    "!IIIIII"
-)  # SSRC, fraction and cumulative loss, highest sequence, jitter, LSR, DLSR
+#: SSRC, fraction and cumulative loss, highest sequence, jitter, LSR, DLSR.
+_BLOCK: Final = struct.Struct("!IIIIII")
 _MODULUS: Final = 1 << 32
 
 
@@ -274,20 +272,23 @@ def reports(compound: bytes, ssrc: int) -> dict[int, Block | None]:
             count = first & 0x1F
             if begin + count * _BLOCK.size > end:
                 break
-            blocks = [
-                _BLOCK.unpack_from(compound, begin + number * _BLOCK.size)
-                for number in range(count)
-            ]
-            on_us = next((_block(block) for block in blocks if block[0] == ssrc), None)
-            found[reporter] = on_us or found.get(reporter)
+            on_us = found.get(reporter)
+            for raw in _BLOCK.iter_unpack(compound[begin : begin + count * _BLOCK.size]):
+                if raw[0] == ssrc:
+                    on_us = _block(raw)
+                    break
+            found[reporter] = on_us
         at = end
     return found
 
 
 def _block(raw: tuple[int, ...]) -> Block:
     _, loss, highest, jitter, *_ = raw
+    fraction_lost = (loss >> 24) / 256
     lost = loss & 0xFFFFFF
-    return Block((loss >> 24) / 256, lost - (1 << 24) if lost >> 23 else lost, highest, jitter)
+    if lost >> 23:  # a negative number of 24 bits
+        lost -= 1 << 24
+    return Block(fraction_lost, lost, highest, jitter)
 
 
 def packets_received(first: int, block: Block) -> int:
@@ -295,8 +296,7 @@ def packets_received(first: int, block: Block) -> int:
     (appendix A.3).
     """
     expected = (block.highest - first + 1) % _MODULUS
-    if (
-        expected > _MODULUS // 2
-    ):  # the far end started after the sequence numbers wrapped, and did not count the wrap
+    # The far end started after the sequence numbers wrapped, and did not count the wrap.
+    if expected > _MODULUS // 2:
         expected = (expected + (1 << 16)) % _MODULUS
     return max(0, expected - block.lost)

@@ -90,6 +90,7 @@ class LegMedia:
         self.event_type: int | None = None  #: … and of its telephone-events
 
     def _changed(self) -> None:
+        """Work out once, at each change, what is read for every packet."""
         self.held = self.remote is not None and self.remote.is_hold
         if self.local is None:
             return

@@ -31,7 +31,12 @@ _log = logging.getLogger(__name__)
 
 
 class Ticker:
-    """Calls its subscribers every 20 ms without drift, and notes when the event loop stood still."""
+    """Calls its subscribers every 20 ms without drift, and notes when the event loop stood still.
+
+    A harness that runs on a busy machine must not blame the platform for audio that this world
+    sent late, or relayed late: cases whose time this falls into are broken, not failed. So the
+    clock goes on, slower, while nobody plays.
+    """
 
     def __init__(self) -> None:
         self._subscribers: list[Callable[[], None]] = []
@@ -70,6 +75,9 @@ class Ticker:
             self._handle = None
 
     def _tick(self) -> None:
+        """Call the subscribers. The next tick is due by the clock, however long they take; one that
+        raises is dropped, so that the others' audio goes on.
+        """
         for subscriber in list(self._subscribers):
             try:
                 subscriber()
@@ -218,7 +226,7 @@ def accept(codec: str) -> Frames:
 
 
 class Player:
-    """Loops a sound to a leg until it is stopped."""
+    """Loops a sound to a leg until it is stopped; silent while the leg has no G.711, or is on hold."""
 
     def __init__(self, ticker: Ticker, media: LegMedia, sound: Callable[[str], Frames]) -> None:
         self._ticker = ticker
@@ -229,6 +237,9 @@ class Player:
         ticker.add(self._tick)
 
     def _tick(self) -> None:
+        """Send a frame in the leg's present codec. On hold the sound goes on unheard, and the
+        timestamps with it.
+        """
         codec = self._media.codec
         if codec is None or not is_g711(codec):
             return

@@ -104,6 +104,9 @@ _LOOKS_EVERY = 0.5  # seconds between two tries of a queue
 class RingGroup:
     """Agents who ring together or in turn for ``toward``; the first to answer gets the call, the
     others are cancelled.
+
+    A group with a queue rings again and again until somebody takes the call or the caller's time
+    in the queue is over: agents may log in meanwhile.
     """
 
     call: BackToBack
@@ -127,6 +130,7 @@ class RingGroup:
             await asyncio.sleep(_LOOKS_EVERY)
 
     async def _in_turns(self, targets: Sequence[LegTarget]) -> WireLeg:
+        """Ring batch by batch; the best of all refusals is raised when nobody has answered."""
         refusals: list[Refusal] = []
         for batch in self.settings.batches(len(targets)):
             if refusals:
@@ -145,6 +149,7 @@ class RingGroup:
         return self.toward.call.state == "ended"
 
     async def _one(self, target: LegTarget) -> WireLeg:
+        """Ring one agent; one at an outside number may have to accept the call by a digit."""
         leg = await self.call.ring(target, self.toward, self.settings.ring_s, self.on_ringing)
         if target.accept is None:
             return leg

@@ -42,7 +42,12 @@ class Landed:
 
 
 class Platform:
-    """The SBC and the contact centre behind it; each of its calls is a `PlatformCall`."""
+    """The SBC and the contact centre behind it; each of its calls is a `PlatformCall`.
+
+    It knows where numbers lead (`routes`), who is logged in (`registrar`) and whom a call may be
+    sent to: `outside`, `announcement` and `agents` return targets for `BackToBack.ring`. A vendor's
+    class adds its transports and its headers, and for Gladly how a transfer finds its group.
+    """
 
     #: Transports of its SBC towards the carrier and agents' phones, the preferred one first.
     transports: ClassVar[tuple[TransportName, ...]]

@@ -301,6 +301,9 @@ class PlatformCall(BackToBack):
             player.stop()
 
     async def _dial_ai(self, first: WireLeg, route: LineRoute, headers: Headers) -> None:
+        """Call the AI over the line's trunk, and over its failover trunk if the first leads
+        nowhere.
+        """
         trunk = self.platform.routes.trunk(route)
         if trunk is None:
             raise LegRefusedError(503, "The routing names a trunk that does not exist")
@@ -316,6 +319,7 @@ class PlatformCall(BackToBack):
     async def _dial_over(
         self, trunk: Trunk, first: WireLeg, route: LineRoute, headers: Headers
     ) -> None:
+        """Call the AI over one trunk, with ringback for a caller who has been answered."""
         termination = self.platform.terminations[trunk.name]
         if termination.is_full(route.name):
             raise LegRefusedError(503, "The trunk carries no more calls")
@@ -388,6 +392,7 @@ class PlatformCall(BackToBack):
         )
 
     def _from_to_ai(self, route: LineRoute, trunk: str) -> NameAddr:
+        """The From that the AI gets: as the trunk writes numbers, or as a fault spoils it."""
         domain = self.platform.domain
         caller = self._shown_to_ai()
         if self._wrong("from-anonymous"):
@@ -514,6 +519,7 @@ class PlatformCall(BackToBack):
     def _faults_between(
         self, a: WireLeg, b: WireLeg
     ) -> tuple[Impairment | None, Impairment | None]:
+        """The impairments of media with the AI, of a transfer, or between a caller and people."""
         if b.peer == AI:
             return impairments_with_ai(self._wrong, self._ai_said)
         if a.peer == AI:

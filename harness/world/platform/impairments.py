@@ -172,6 +172,7 @@ def mixed(beneath: Make, gain: float = 1.0) -> Impairment:
 
 
 def _looped(audio: Callable[[str], Frames]) -> Make:
+    """Frames of a sound, one for each packet, from its beginning to its end and again."""
     count = itertools.count()
 
     def frame(packet: Packet) -> bytes:

@@ -274,6 +274,9 @@ class Termination:
         await self.registrar.handle(incoming)
 
     def _admit(self, source: str, answer: Answer, *lines: str | None) -> bool:
+        """Whether a request over the trunk may pass, by its address; otherwise it has been
+        answered.
+        """
         is_listed = source in self.trunk.allowed_addresses
         if not is_listed or self._faults.on("synthflow-ip-not-allowed"):
             answer(403, "Address not allowed", ())

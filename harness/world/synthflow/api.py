@@ -194,6 +194,7 @@ def _as_settings_say(context: TenantContext, records: Records) -> Middleware:
 
 
 async def _handled(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A handler's answer, or its error in the API's own words."""
     try:
         return await handler(request)
     except web.HTTPRedirection:

@@ -61,6 +61,10 @@ _NOT_A_NUMBER = "anonymous"
 class Synthflow:
     """One tenant's Synthflow: admits calls and hands them to assistants. Its user agent traces into
     :meth:`trace`.
+
+    A call is refused for its trunk first (credentials, transport), then for its assistant: none
+    attached (404), no call left on the plan (429), one that is busy, declines or is unavailable,
+    and last for its offer (488).
     """
 
     def __init__(
@@ -100,6 +104,9 @@ class Synthflow:
             return
 
     async def _invited(self, call: IncomingCall) -> None:
+        """Admit a call and have an assistant take it. Each INVITE of a trunk leaves a record,
+        whatever becomes of it, as a customer would look it up; only a stranger's leaves none.
+        """
         region = self.deployment.region
         try:
             number = call.request.uri.user or ""
@@ -170,6 +177,9 @@ class Synthflow:
         return Conversation(self, call, record, line, trunk, name, media)
 
     def _read_headers(self, request: Request, caller: str | None, record: CallRecord) -> None:
+        """Keep what the call's headers say for the record: prompt variables, and the id that X-EI
+        may name.
+        """
         try:
             reported = x_ei(request)
         except SipSyntaxError as error:
@@ -191,7 +201,14 @@ def _begins(handover: Handover, way: Way, said: str) -> bool:
 
 
 class Conversation:
-    """One inbound call that an assistant takes."""
+    """One inbound call that an assistant takes.
+
+    `take` rings and answers. From then on the media engine reports what the caller does
+    (`heard_mark`, `heard_digit`, `heard_prompt`, `heard_nothing`), and a word, digit or silence that
+    a handover is declared for begins it, after the assistant's own questions (``then``). During a
+    handover the assistant goes on listening, but begins no other. After a warm one it has stepped
+    aside: a :class:`BackToBack` joins caller and agent, and the record goes on until they hang up.
+    """
 
     def __init__(
         self,
@@ -258,6 +275,7 @@ class Conversation:
             self._channel.begin_to_reply()
 
     def _open_channel(self) -> None:
+        """Begin to speak and listen, once: with early media before the answer, else with it."""
         if self._channel is not None or self._call.state == "ended":
             return
         channel = self._service.media_engine.open(
@@ -367,6 +385,9 @@ class Conversation:
             self._spawn(self._transfer(handover))
 
     async def _transfer(self, handover: Handover) -> None:
+        """Hand over, and note in the record how it went; one that failed leaves the caller with the
+        assistant.
+        """
         service = self._service
         number = str(service.deployment.groups[handover.transfer_to].address)
         if service.faults.on("group-did-wrong", self._line):
@@ -413,6 +434,9 @@ class Conversation:
         return len(words) * TICK
 
     async def _cold(self, handover: Handover, number: str) -> int:
+        """Ask the platform by REFER to call the target. After a success the platform should release
+        this leg; where it does not, the assistant does. Returns the final status.
+        """
         target = self._service.trunks.target(self._trunk, number)
         if handover.transfer_topic is not None:
             target = target.with_header("X-Gladly-Routing-Selector", handover.transfer_topic)
@@ -426,6 +450,9 @@ class Conversation:
         return status
 
     async def _warm(self, handover: Handover, number: str) -> int:
+        """Call the target over the same trunk, brief whoever answers, and connect the two calls.
+        Returns the final status of that call, 487 if the caller has hung up by then.
+        """
         service = self._service
         trunk = self._trunk
         agreed = self._media.codec
@@ -466,6 +493,7 @@ class Conversation:
                 to_agent.close()
 
     def _number_shown(self, handover: Handover) -> str:
+        """The caller's number in the INVITE of a warm transfer, as the handover declares it."""
         original = self.record.number_from
         own = self._assistant.address
         match handover.transfer_caller_id:
@@ -512,6 +540,7 @@ class Conversation:
                 self._channel.relearn()
 
     def _ended(self, end: End) -> None:
+        """Close the record with the reason that Synthflow would report."""
         record = self.record
         self._stop_listening()
         self._media.close()

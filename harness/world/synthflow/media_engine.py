@@ -168,6 +168,7 @@ class AudioInput:
         return self._due.popleft() if self._due else None
 
     def _look(self, frame: bytes) -> None:
+        """Decide whether a frame has to be analysed, or is one more of a mark that is known."""
         repeats = len(self._past) == _PERIOD and frame == self._past[0]
         self._past.append(frame)
         if self.recording is not None:
@@ -261,6 +262,7 @@ def script(
 
 
 def _conversation(law: str, turns: Turns, settings: AssistantSettings) -> Iterator[bytes]:
+    """Speech in turns: a greeting, then an answer each time that the caller has finished."""
     nothing = sound.silence(law)[0]
     if settings.recorded is not None:
         greeting, answer = (sound.recorded(Path(path), law) for path in settings.recorded)
@@ -281,7 +283,12 @@ def _conversation(law: str, turns: Turns, settings: AssistantSettings) -> Iterat
 
 
 class Channel:
-    """One assistant's audio in one call: what it sends, and its :class:`AudioInput`."""
+    """One assistant's audio in one call: what it sends, and its :class:`AudioInput`.
+
+    What it sends is an endless script of frames, by the assistant's settings (`script`). Words that
+    are to be said once go before it (`say`); the reply to a mark takes its place; digits take the
+    place of frames while they last (`send_digits`). All of it is one RTP stream.
+    """
 
     def __init__(
         self,
@@ -363,6 +370,7 @@ class Channel:
         self._script = chain(frames, self._script)
 
     def _replies(self, mark: int) -> Iterator[bytes]:
+        """The reply to a mark and the assistant's own voice, in turn, without end."""
         law = self.law
         reply = sound.mark(reply_to(mark), law)
         own = sound.mark(self._voice, law) if self._voice is not None else sound.silence(law)
@@ -435,6 +443,11 @@ class Channel:
 class MediaEngine:
     """All channels of the world. ``prompts`` are the names of the spoken prompts that assistants
     understand.
+
+    A tick of 20 ms has four phases, and each channel works in one of them: it analyses what has
+    come since its last turn, frame by frame, and then sends its own frame. A channel begins in the
+    first phase, and moves, with its caller's first packet, to the one that follows that packet
+    soonest (`follow`). An answer to what a caller says is then there before the caller's next tick.
     """
 
     def __init__(self, ticker: Ticker, prompts: tuple[str, ...], capacity: int) -> None:
@@ -508,6 +521,7 @@ class MediaEngine:
         return frames
 
     def _hear(self, heard: list[tuple[Channel, bytes]]) -> None:
+        """Analyse one frame of each channel: the mark detectors take all of them in one call."""
         octets = np.frombuffer(b"".join(frame for _, frame in heard), np.uint8).reshape(-1, FRAME)
         laws = np.array([channel.input.law == "PCMA" for channel, _ in heard], np.intp)
         samples: NDArray[np.int16] = _ULAW_ALAW[laws[:, None], octets]

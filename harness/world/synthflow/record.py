@@ -146,6 +146,7 @@ class CallRecord:
         }
 
     def _words(self, settings: ApiSettings) -> list[str]:
+        """The transcript as far as the settings show it now."""
         if settings.transcript == "none":
             return []
         if settings.transcript == "after":
@@ -172,6 +173,10 @@ def _plain(message: Traced) -> dict[str, Any]:
 class Records:
     """One tenant's calls that are up, the latest of those that are over, and the ids reserved for
     calls to come.
+
+    A call that is up is never dropped. Of those that are over, the latest are kept whatever their
+    age, and all for a while, as witnesses ask for a record after the call: a world that kept all of
+    them grew with each case.
     """
 
     def __init__(self, most_over: int = 50, kept_s: float = 60.0) -> None:

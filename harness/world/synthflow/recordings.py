@@ -123,6 +123,7 @@ def _other_recording(record: CallRecord, others: list[CallRecord]) -> Recording 
 
 
 def _file(sides: NDArray[np.int16], kind: str) -> tuple[str, bytes]:
+    """The recording as a file of that kind; returns its ending, and its octets."""
     if kind == "silent":
         sides = np.zeros_like(sides)
     if kind == "truncated":

@@ -30,7 +30,12 @@ from harness.world.wire.transport import Endpoint, TransportName
 
 
 class Trunks:
-    """All trunks of a tenant."""
+    """All trunks of a tenant, as somebody has typed them in at Synthflow: address, user name and
+    password of each are copies of the platform's, and a fault may have spoilt them.
+
+    A call is known by the address of its trunk's end; one from another address needs the
+    credentials of a digest trunk.
+    """
 
     def __init__(self, context: TenantContext) -> None:
         deployment = context.deployment
@@ -149,6 +154,9 @@ class SipNumber:
 class Registration:
     """A SIP number that is attached: registered, and registered again at half its interval until it
     is detached.
+
+    It refreshes by the interval that it asked for. RFC 3261 section 10.2.4 has a client go by what
+    was granted; that Synthflow does not is what a registrar that grants less shows as gaps.
     """
 
     def __init__(self, ua: UserAgent, number: SipNumber, audit: Audit) -> None:
@@ -188,6 +196,7 @@ class Registration:
         }
 
     async def _keep(self) -> None:
+        """Register, and again at each half of the interval, until the task is cancelled."""
         while True:
             response = await self._register(self.number.expires)
             granted = self._granted(response)
@@ -208,6 +217,9 @@ class Registration:
         self._due.set()
 
     async def _register(self, expires: int) -> Response:
+        """Send a REGISTER; 0 seconds remove the binding (RFC 3261 section 10.2.2). All are of one
+        call (section 10.2).
+        """
         hop = self.number.hop
         user = self.number.credentials.username
         of_record = NameAddr(Uri("sip", user, hop.address))

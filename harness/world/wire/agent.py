@@ -92,6 +92,11 @@ RequestHandler = Callable[[IncomingRequest], Awaitable[None]]
 class UserAgent(Tasks):
     """One node: its listeners, its calls, and the handlers of incoming requests.
 
+    Outgoing: `invite` makes a call, `request` sends anything outside of dialogs. Incoming: INVITEs
+    go to `on_invite`, requests outside of dialogs to the handler that `on` has set for their
+    method, requests within a dialog to its call. What no handler may see is refused first, in the
+    order of RFC 3261 section 8.2.
+
     ``filter`` sees every byte, ``trace`` every message.
     """
 
@@ -347,6 +352,7 @@ class UserAgent(Tasks):
         transaction.respond(response)
 
     def _invited(self, transaction: ServerTransaction) -> None:
+        """Make a call of an INVITE outside of dialogs, and hand it to the application."""
         try:
             if is_too_small(transaction.request, self.least_session_s):
                 self._refuse(transaction, 422, [("Min-SE", str(self.least_session_s))])

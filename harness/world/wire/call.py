@@ -129,6 +129,10 @@ class Call:
     """The common part of incoming and outgoing calls. Handlers are attributes; without one the
     standard answer is given.
 
+    A call is ``early`` until its 2xx, then ``confirmed``, and ``ended`` from the moment that either
+    side ends it. An ended call stays known until what is still under way is over: its own BYE, and
+    subscriptions of REFERs, which outlive it (RFC 5057).
+
     Standard answers: BYE 200; a session refresh, or an offer equal to the last one, 200; another
     offer 488; REFER 603; OPTIONS 200; NOTIFY outside of a subscription 481; the rest 405.
     """
@@ -266,6 +270,7 @@ class Call:
         raise NotImplementedError
 
     async def _bye(self, end: End) -> Response:
+        """End the call at once for the application, and send BYE when that may leave."""
         self._bye_pending = True
         self._finish(end)
         try:
@@ -392,6 +397,7 @@ class Call:
         return [*self._referrals, *self._notifiers]
 
     def _finish(self, end: End) -> None:
+        """Note the end, once; the first one counts."""
         if self.state == "ended":
             return
         self.state = "ended"
@@ -422,6 +428,7 @@ class Call:
         self.ua.spawn(self._refresh(), "session refresh")
 
     async def _refresh(self) -> None:
+        """Refresh the session; a peer that has lost the dialog ends it."""
         # RFC 4028 section 7.4: an UPDATE is preferred, as it needs no description.
         if "UPDATE" in self._need_dialog().allowed:
             response = await self.change("UPDATE")
@@ -481,6 +488,9 @@ class Call:
         self._take(incoming)
 
     def _take(self, incoming: InDialogRequest) -> None:
+        """Answer a request that is in order; handlers of the application do it where there are
+        some.
+        """
         match incoming.method:
             case "BYE":
                 incoming.respond(200)

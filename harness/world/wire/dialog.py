@@ -361,6 +361,8 @@ class SessionTimer:
             self._call_later(session.seconds - min(32.0, session.seconds / 3), self._expire)
 
     def _call_later(self, seconds: float, callback: weakref.WeakMethod[Callable[[], None]]) -> None:
+        """Call back later, unless the call is gone by then: a timer keeps no call."""
+
         def fire() -> None:
             living = callback()
             if living is not None:

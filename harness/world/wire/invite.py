@@ -108,6 +108,7 @@ class IncomingCall(Call):
         )
 
     def _send_reliable(self) -> None:
+        """Send the provisional response that waits first, until its PRACK comes."""
         status, sdp = self._waiting.pop(0)
         self._rseq += 1
         numbered = [("Require", "100rel"), ("RSeq", str(self._rseq))]
@@ -200,6 +201,7 @@ class IncomingCall(Call):
         super()._finish(end)
 
     async def _before_bye(self) -> None:
+        """RFC 3261 section 15: the callee's BYE waits for the ACK of its 2xx."""
         # Bounded: without an ACK, the transaction's own time is the wait.
         if self.end is not None and self.end.how is How.NO_ACK:
             self._acked.set(False)
@@ -214,6 +216,10 @@ class IncomingCall(Call):
 
 class OutgoingCall(Call):
     """An INVITE under way. Made by `UserAgent.invite`; sent at once.
+
+    `wait_answered` returns its 2xx or raises. Until then, each provisional response is reported to
+    `on_provisional`, and a challenge is answered once for each hop. `cancel` may cross the 2xx: the
+    call then stands, and is ended by BYE at once.
 
     ``dialog`` is that of the last response. No proxy forks the calls of the world's nodes: a 2xx of
     a second dialog is not acknowledged.
@@ -260,6 +266,9 @@ class OutgoingCall(Call):
     # --- responses ---------------------------------------------------------------------------------
 
     def _responded(self, response: Response) -> None:
+        """Take a response of the INVITE; ``received`` is None for one that the transaction made
+        itself.
+        """
         if response.is_success:
             self._succeeded(response)
         elif not response.is_final:
@@ -280,6 +289,9 @@ class OutgoingCall(Call):
         self._finish(End(how, "local", response.status, response.reason))
 
     def _progressed(self, response: Response) -> None:
+        """Take a provisional response: it may create an early dialog, bring early media, need a
+        PRACK.
+        """
         if response.status == 100 or self.state != "early":
             return
         if response.to.tag is not None:  # without a tag there is no early dialog (section 12.1)
@@ -296,6 +308,7 @@ class OutgoingCall(Call):
             self.on_provisional(response)
 
     def _learn_dialog(self, response: Response) -> Dialog:
+        """The dialog of a response's To tag; one of another tag takes the place of the last one."""
         if self.dialog is None or self.dialog.remote.tag != response.to.tag:
             self.ua.forget_dialog(self)
             self.dialog = Dialog.of_client(self.request, response, self.flow)
@@ -320,6 +333,9 @@ class OutgoingCall(Call):
         return True
 
     def _succeeded(self, response: Response) -> None:
+        """Take a 2xx: acknowledge it, and again whenever it comes again (RFC 3261 section
+        13.2.2.4).
+        """
         if self.final is not None:
             if response.to.tag == self.final.to.tag:
                 self._acknowledge_again(response)

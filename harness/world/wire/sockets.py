@@ -112,6 +112,7 @@ class UdpSocket:
         )
 
     def _sendto(self, flow: UdpFlow, data: bytes) -> None:
+        """Send one datagram, whatever ICMP errors of earlier ones are pending."""
         if not self.is_open:
             return
         for _ in range(8):  # an error of an earlier datagram each
@@ -132,6 +133,7 @@ class UdpSocket:
         self._loop.call_soon(self._layer.user.flow_failed, flow, error)
 
     def _readable(self) -> None:
+        """Read what has come, a batch at a time, so that a flood does not keep the event loop."""
         errors = True  # woken without a datagram: by the error queue
         for turn in range(_BATCH):
             if not self.is_open:
@@ -315,6 +317,7 @@ class StreamFlow(Flow, asyncio.Protocol):
         self._layer.filter.carry("in", self, data, self._feed, self.reset, is_whole=False)
 
     def _feed(self, data: bytes) -> None:
+        """Cut what came into messages, and hand each on; a keep-alive is answered."""
         try:
             for message in self._framer.feed(data):
                 if self._closed:
@@ -335,7 +338,11 @@ class StreamFlow(Flow, asyncio.Protocol):
 
 
 class StreamListener:
-    """A listening TCP socket, for TLS with the handshake done in tasks of its own."""
+    """A listening TCP socket, for TLS with the handshake done in tasks of its own.
+
+    A connection that the filter drops is accepted and never read: the kernel has completed its
+    handshake already, and this comes closest to a peer that does not answer.
+    """
 
     def __init__(
         self, layer: TransportLayer, listen: Endpoint, context: ssl.SSLContext | None
@@ -358,6 +365,9 @@ class StreamListener:
         self._loop.add_reader(self._socket, self._acceptable)
 
     def _acceptable(self) -> None:
+        """Accept one connection, and treat it as the filter says. The listener stays readable while
+        more wait.
+        """
         try:
             sock, peer = self._socket.accept()
         except BlockingIOError:
@@ -390,6 +400,7 @@ class StreamListener:
             self._loop.add_reader(self._socket, self._acceptable)
 
     async def _adopt(self, sock: socket.socket, remote: Address) -> None:
+        """Make a flow of an accepted connection, with TLS after its handshake."""
         flow = self._layer.stream(self.listen, remote)
         timeout = self._layer.connect_timeout if self._context else None
         try:
@@ -433,7 +444,12 @@ def _stream_socket() -> socket.socket:
 
 
 class TransportLayer:
-    """Sockets and flows of one node."""
+    """Sockets and flows of one node.
+
+    A flow is a way to one peer: a socket and an address over UDP, a connection over TCP and TLS.
+    Every message that comes or goes passes the node's filter, which may drop, delay or reject it,
+    and is traced. Failures are reported from the event loop, never from within `send`.
+    """
 
     def __init__(
         self,
@@ -583,6 +599,9 @@ class TransportLayer:
             _log.exception("%s: failed on a message from %s", self._name, flow.remote)
 
     def _hand_on(self, message: Request | Response, flow: Flow) -> None:
+        """Hand a message to the transactions. A request's Via gets the source that the socket saw
+        (RFC 3581); a response that is broken is dropped, as nobody could answer it.
+        """
         if isinstance(message, Request):
             stamped = message.with_top_via(message.via.stamped(*flow.remote))
             self.user.request_received(stamped, flow)
@@ -594,6 +613,7 @@ class TransportLayer:
         self.user.response_received(message)
 
     def _reject_unreadable(self, data: bytes, flow: Flow, error: str) -> None:
+        """Answer 400 where enough of a request can be read to do so; drop the rest."""
         request = salvage(data)
         if request is None or request.method == "ACK":
             _log.debug("%s: unreadable from %s: %s", self._name, flow.remote, error)

@@ -109,6 +109,10 @@ class _Transaction:
 class ClientTransaction(_Transaction):
     """Our request, until its final response is handled.
 
+    An INVITE goes CALLING → PROCEEDING → COMPLETED after a refusal, whose ACK is sent here, or
+    ACCEPTED after a 2xx, whose ACK the call sends. Other requests go TRYING → PROCEEDING →
+    COMPLETED. In the last two states only what comes again is waited for.
+
     ``on_response`` gets each provisional, the first final response, and for an INVITE every further
     2xx (each needs an ACK). Timeout and transport failure give a final response of our own, 408 or
     503 (RFC 3261 section 8.1.3.1), whose ``received`` is None.
@@ -134,6 +138,7 @@ class ClientTransaction(_Transaction):
         self._start("B/F", self.timers.transaction, self._timed_out)
 
     def _retransmit(self) -> None:
+        """Send again: timer A for an INVITE, timer E for the others."""
         self.flow.send(self.request.raw)
         self._interval *= 2  # timer A is not capped, timer E is (RFC 3261 section 17.1.2.2)
         if not self.is_invite:
@@ -192,6 +197,7 @@ class ClientTransaction(_Transaction):
         self._send_cancel()
 
     def _send_cancel(self) -> None:
+        """Send the CANCEL that was asked for, once, as soon as it may leave."""
         if not self._to_cancel or self._is_cancelled or self.state is not State.PROCEEDING:
             return
         self._is_cancelled = True
@@ -215,6 +221,10 @@ class ClientTransaction(_Transaction):
 
 class ServerTransaction(_Transaction):
     """A peer's request, until its final response is handled.
+
+    An INVITE goes PROCEEDING → ACCEPTED after a 2xx, which the call repeats itself, or COMPLETED
+    after a refusal, which is repeated here until its ACK comes (CONFIRMED). Other requests go
+    TRYING → PROCEEDING → COMPLETED.
 
     ``on_cancel`` gets the CANCEL of an INVITE not answered finally yet. The ACK of a 2xx belongs to
     the dialog.
@@ -312,7 +322,13 @@ def new_token() -> str:
 
 
 class TransactionLayer:
-    """The transactions of one node."""
+    """The transactions of one node.
+
+    Up go requests that are new (to ``request_arrived``) and the ACKs of 2xx responses (to
+    ``ack_arrived``), which belong to dialogs. All else is done here: retransmissions are absorbed
+    or answered, a CANCEL goes to its INVITE, a response to the request that it answers, and what
+    no transaction waits for is dropped.
+    """
 
     transport: TransportLayer
     """The layer below; its maker sets it."""
@@ -494,6 +510,7 @@ async def transact(
 async def _once(
     layer: TransactionLayer, request: Request, flow: Flow, on_more: OnResponse
 ) -> Response:
+    """Send a request and wait for its final response; later ones go to ``on_more``."""
     final: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
 
     def responded(response: Response) -> None:
