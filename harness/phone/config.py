@@ -90,22 +90,17 @@ class PhoneConfig:
             raise ValueError("a phone needs a name, a user and a domain")
         if not self.codecs:
             raise ValueError(f"phone {self.name} has no codec")
+        phone = f"phone {self.name}"
         if self.max_calls < 1:
-            raise ValueError(
-                f"phone {self.name}: max_calls is {self.max_calls}; it must be 1 or more"
-            )
+            raise ValueError(f"{phone}: max_calls is {self.max_calls}; it must be 1 or more")
         if self.ipv6 and self.srtp != "off":
-            raise ValueError(f"phone {self.name}: SRTP over IPv6 is not supported")
+            raise ValueError(f"{phone}: SRTP over IPv6 is not supported")
         if self.session_expires < 90 or self.min_se < 90:
-            raise ValueError(
-                f"phone {self.name}: RFC 4028 requires session intervals of at least 90 s"
-            )
+            raise ValueError(f"{phone}: RFC 4028 requires session intervals of at least 90 s")
         if self.password is not None and self.username is None:
-            raise ValueError(f"phone {self.name} has a password but no username")
+            raise ValueError(f"{phone} has a password but no username")
         if bool(self.tls.certificate) != bool(self.tls.private_key):
-            raise ValueError(
-                f"phone {self.name}: set both the certificate and its private key, or neither"
-            )
+            raise ValueError(f"{phone}: set both the certificate and its private key, or neither")
 
     @property
     def media_ports(self) -> tuple[int, int]:
@@ -135,16 +130,12 @@ class PhoneConfig:
         """The complete SIP URI to dial, with the phone's transport when no proxy chooses one."""
         if ":" not in uri:
             uri = f"sip:{uri}@{self.domain}"
-        transport = self.transport
-        if (
-            not self.proxy
-            and transport != "udp"
-            and uri.startswith("sip:")
-            and ";transport=" not in uri.lower()
-        ):
-            head, question, rest = uri.partition("?")
-            uri = f"{head};transport={transport}{question}{rest}"
-        return uri
+        if self.proxy or self.transport == "udp":
+            return uri
+        if not uri.startswith("sip:") or ";transport=" in uri.lower():
+            return uri
+        head, question, headers = uri.partition("?")
+        return f"{head};transport={self.transport}{question}{headers}"
 
     def accepted_networks(self) -> list[str] | None:
         """The addresses and networks of ``accepts_from``, with host names resolved now; None
@@ -176,18 +167,17 @@ class PhoneConfig:
         values = dict(plain)
         values["tls"] = TlsConfig(**values["tls"])
         values["codecs"] = tuple(values["codecs"])
-        values["accepts_from"] = (
-            None if values["accepts_from"] is None else tuple(values["accepts_from"])
-        )
-        values["rtp_ports"] = tuple(values["rtp_ports"]) if values["rtp_ports"] else None
+        if values["accepts_from"] is not None:
+            values["accepts_from"] = tuple(values["accepts_from"])
+        if values["rtp_ports"] is not None:
+            values["rtp_ports"] = tuple(values["rtp_ports"])
         return cls(**values)
 
 
 @lru_cache(maxsize=256)  # keeps successes only: a failed lookup is repeated for the next phone
 def _addresses(name: str) -> tuple[str, ...]:
-    return tuple(
-        {str(entry[4][0]): None for entry in socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)}
-    )
+    entries = socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 #: Bundle files that hold all authorities: Debian and Ubuntu, Fedora, SUSE.
@@ -205,5 +195,10 @@ def system_authorities() -> str | None:
     paths = ssl.get_default_verify_paths()
     if paths.cafile:
         return paths.cafile
-    inside = [Path(paths.capath) / name for name in _WHOLE_LISTS] if paths.capath else []
-    return next((str(path) for path in inside if path.is_file()), None)
+    if not paths.capath:
+        return None
+    for name in _WHOLE_LISTS:
+        bundle = Path(paths.capath) / name
+        if bundle.is_file():
+            return str(bundle)
+    return None

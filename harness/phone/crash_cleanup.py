@@ -159,6 +159,7 @@ class CrashLine(SipLink):
             self._port = int(teardown.local.rpartition(":")[2])
 
     async def __aenter__(self) -> Self:
+        """Bind and connect; the port is waited for as long as another process has it."""
         host, _, port = self._remote.rpartition(":")
         peer = host.strip("[]"), int(port)
         tls = self._context() if self.transport == "tls" else None
@@ -184,6 +185,7 @@ class CrashLine(SipLink):
             await asyncio.sleep(_POLL_S)
 
     def _context(self) -> ssl.SSLContext:
+        """The phone's own TLS: the same trust, the same certificate."""
         tls = self._config.tls
         context = ssl.create_default_context(cafile=tls.ca_file)
         if not tls.verify:

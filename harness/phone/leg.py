@@ -217,6 +217,7 @@ class Leg:
             raise never_came(goal, 0.0, self.id, str(error), self.log()) from None
 
     def _send_by_info(self, digit: str, duration_ms: int) -> None:
+        """Send one digit, and wait until its INFO is answered."""
         # One after the other: concurrent requests may overtake each other at a proxy, and the
         # receiver must refuse a lower CSeq than the last (RFC 3261 section 12.2.2). After a timeout
         # the next digit is sent anyway.
@@ -449,9 +450,8 @@ class Leg:
         if self.closed or self.state == "disconnected":
             return
         self.phone.overran(self.id, seconds)
-        with contextlib.suppress(
-            HarnessError
-        ):  # if the process is lost, the call has been ended already
+        # If the process is lost, the call has been ended already.
+        with contextlib.suppress(HarnessError):
             self.hangup()
 
     def succeed(self, successor: Leg) -> None:
@@ -461,24 +461,21 @@ class Leg:
 
 def _outcome_of_refer(events: Sequence[Event]) -> int:
     """The final status of the last REFER that was sent; 0 while it is unknown."""
-    messages = [message for event in events if (message := message_of(event)) is not None]
-    sent = [message for message in messages if not message.received]
-    refer = next((m for m in reversed(sent) if m.is_request("REFER")), None)
-    if refer is None:
+    messages = [message for message in map(message_of, events) if message is not None]
+    refers = [m for m in messages if not m.received and m.is_request("REFER")]
+    if not refers:
         return 0
+    refer = refers[-1]
     for answer in messages:
-        if (
-            answer.received
-            and answer.is_of(refer)
-            and answer.status >= 300
-            and not answer.is_challenge
-        ):
+        if not answer.received or not answer.is_of(refer):
+            continue
+        if answer.status >= 300 and not answer.is_challenge:
             return answer.status
     for notify, status in notifies(refer, messages):
         state = (notify.message.get("Subscription-State") or "").strip().lower()
-        if status >= 200 or (
-            status and state.startswith("terminated")
-        ):  # with a 1xx the far end has given up
+        # With a 1xx that ends the subscription, the far end has given up.
+        has_ended = status >= 200 or state.startswith("terminated")
+        if status and has_ended:
             return status
     return 0
 

@@ -44,7 +44,10 @@ class OptionsSeen:
         strangers: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._name, self._where, self._strangers, self._clock = name, where, strangers, clock
+        self._name = name
+        self._where = where
+        self._strangers = strangers
+        self._clock = clock
         self._changed = threading.Condition()
         self._stays = 0  #: how often the phone was created at its address
         self._came = self._clock()
@@ -60,7 +63,8 @@ class OptionsSeen:
         """Note that the phone was created at its address, for the first time or again."""
         with self._changed:
             self._stays += 1
-            self._came, self._answered_at = self._clock(), None
+            self._came = self._clock()
+            self._answered_at = None
             self._said.clear()
 
     def take(self, event: Event) -> None:
@@ -68,11 +72,11 @@ class OptionsSeen:
         if isinstance(event, StrangerRefused) and event.method == "OPTIONS":
             with self._changed:
                 self._refused.add(event.source)
-        elif (
-            (answer := message_of(event)) is not None
-            and not answer.received
-            and answer.answers("OPTIONS") // 100 == 2
-        ):
+            return
+        answer = message_of(event)
+        if answer is None or answer.received:
+            return
+        if answer.answers("OPTIONS") // 100 == 2:
             with suppress(SipSyntaxError):
                 self._answered(event.at, answer.message.via.branch)
 
@@ -80,10 +84,13 @@ class OptionsSeen:
         with self._changed:
             if transaction is not None and transaction == self._transaction:
                 return  # a retransmission (RFC 3261 section 17.1.2.2)
-            since = at - self._answered_at if self._answered_at is not None else _KEEP_ALIVE_S
-            if since < _KEEP_ALIVE_S and not self._strangers:
-                self._longest = max(self._longest or 0.0, since)
-            self._transaction, self._answered_at, self._ever = transaction, at, True
+            if self._answered_at is not None and not self._strangers:
+                since = at - self._answered_at
+                if since < _KEEP_ALIVE_S:
+                    self._longest = max(self._longest or 0.0, since)
+            self._transaction = transaction
+            self._answered_at = at
+            self._ever = True
             self._changed.notify_all()
 
     def wait(self, declared_s: float | None, say: Callable[[str], None]) -> AskedByOptions:
@@ -95,9 +102,9 @@ class OptionsSeen:
         """
         with self._changed:
             every = declared_s or self._longest
-            if every is not None and (
-                self._ever or self._stays < 2
-            ):  # if none came the first time, none will
+            # If none came the first time, none will.
+            may_come = self._ever or self._stays < 2
+            if every is not None and may_come:
                 self._wait(patience(every), say)
             now = self._clock()
             return AskedByOptions(
@@ -112,18 +119,21 @@ class OptionsSeen:
         left = max(0.0, self._came + within - self._clock())
         if self._answered_at is not None:
             return
+        where = self._where
         if left:
-            self._say(
-                f"WAITING  for an OPTIONS of the platform to the {self._name} at {self._where}, at most {left:.0f} s",
-                say,
-            )
-        if not self._changed.wait_for(lambda: self._answered_at is not None, left):
-            refused = f" (OPTIONS from {', '.join(sorted(self._refused))} were refused: not an address of the file)"
-            self._say(
-                f"         no OPTIONS came to {self._where} within {within:.0f} s{refused * bool(self._refused)}: "
-                f"the run goes on, but calls may not reach the {self._name}",
-                say,
-            )
+            waits = f"WAITING  for an OPTIONS of the platform to the {self._name} at {where}"
+            self._say(f"{waits}, at most {left:.0f} s", say)
+        if self._changed.wait_for(lambda: self._answered_at is not None, left):
+            return
+        refused = ""
+        if self._refused:
+            sources = ", ".join(sorted(self._refused))
+            refused = f" (OPTIONS from {sources} were refused: not an address of the file)"
+        self._say(
+            f"         no OPTIONS came to {where} within {within:.0f} s{refused}: "
+            f"the run goes on, but calls may not reach the {self._name}",
+            say,
+        )
 
     def _say(self, text: str, say: Callable[[str], None]) -> None:
         kind = text.split()[0]

@@ -438,7 +438,8 @@ class Phone:
         return self.process.call(name, within, **arguments)
 
     def _next_mark(self) -> int:
-        if (mark := next(self._marks, None)) is None:
+        mark = next(self._marks, None)
+        if mark is None:
             raise ResourceError(f"no mark is left for a leg of phone {self.name}")
         return mark
 
@@ -447,7 +448,9 @@ class Phone:
         a new leg still needs.
         """
         if name == "events":
-            leg = self._legs.get(arguments["leg"]) if arguments["leg"] is not None else None
+            leg = None
+            if arguments["leg"] is not None:
+                leg = self._legs.get(arguments["leg"])
             for values in arguments["events"]:
                 self._take(from_values(values), leg)
         elif name == "leg_started":
@@ -459,10 +462,14 @@ class Phone:
         return None
 
     def _started(self, arguments: dict[str, Any]) -> int | None:
+        """Add a leg. One that the phone's process created (an incoming call, or one on a REFER) has
+        no mark yet.
+        """
         try:
             mark = self._next_mark() if arguments["mark"] is None else arguments["mark"]
         except ResourceError as error:  # the reader thread serves all phones and must go on
-            mark, self.overrun = LEG_MARKS, self.overrun or error  # a mark that no leg sends
+            mark = LEG_MARKS  # which no leg sends
+            self.overrun = self.overrun or error
         predecessor = self._legs.get(arguments["replaces"])
         event = LegStarted(
             at=arguments["at"],
@@ -515,6 +522,7 @@ class Phone:
             self._crash_hangup.start()
 
     def _end_for_the_lost(self, left: list[tuple[Leg, Admitted | None]]) -> None:
+        """End the calls of a process that died, one after the other, and give their slots back."""
         for leg, slot in left:
 
             def note(event: Event, leg: Leg = leg) -> None:

@@ -225,6 +225,9 @@ class PhonePool:
                     host.process.call("remove", phone=parked.key)
 
     def _readopt(self, config: PhoneConfig, make: MakePhone) -> Phone | None:
+        """A parked phone of the same configuration, if there is one in a process with room for
+        calls.
+        """
         for host in self._hosts:
             for parked in list(host.parked.values()):
                 if parked.config != config or host.process.lost is not None:
@@ -250,6 +253,7 @@ class PhonePool:
         return self._put(self._host_for(config), make)
 
     def _put(self, host: _Host, make: MakePhone) -> Phone:
+        """Add a new phone to a process."""
         phone = make(host.process, next(self._keys))
         config = phone.config
         with self._moving_in(host, phone):
@@ -277,6 +281,9 @@ class PhonePool:
             raise
 
     def _host_for(self, config: PhoneConfig) -> _Host:
+        """A process with room for the phone, else a new one. Raises :class:`ResourceError` if none
+        can have enough calls.
+        """
         self._hosts = [host for host in self._hosts if not host.is_over]
         for host in self._hosts:
             if host.has_room(config):

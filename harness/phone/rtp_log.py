@@ -102,6 +102,7 @@ class RtpLog:
                 self._flush(zlib.Z_SYNC_FLUSH)  # readable up to here, even if this process dies
 
     def _flush(self, how: int) -> None:
+        """Write what waits. A file that cannot be written to ends, and stays readable so far."""
         if self._file is None:
             return
         packed = memoryview(self._packer.compress(self._waiting) + self._packer.flush(how))

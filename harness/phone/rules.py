@@ -87,16 +87,17 @@ class CallSlots:
         slot came too late for the answer to the REFER.
         """
         began = time.monotonic()
-        slot = (
-            referred.slot.another() if referred.slot is not None else self._take(_ADMITTED_WITHIN_S)
-        )
+        if referred.slot is not None:
+            slot: Admitted | None = referred.slot.another()
+        else:
+            slot = self._take(_ADMITTED_WITHIN_S)
         if slot is None:
             return
-        if (took := time.monotonic() - began) > _ANSWERED_WITHIN_S:
+        took = time.monotonic() - began
+        if took > _ANSWERED_WITHIN_S:
             slot.release()
-            raise ResourceError(
-                f"a call was admitted after {took:.1f} s, too late for the answer to its REFER"
-            )
+            late = f"a call was admitted after {took:.1f} s"
+            raise ResourceError(f"{late}, too late for the answer to its REFER")
         self._promised.append(slot)
         referred.at_end(lambda: self._withdraw(slot))
 
@@ -170,9 +171,8 @@ class DeadlineScheduler:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._due: list[tuple[float, int]] = []
-        self._then: dict[
-            int, Callable[[], None]
-        ] = {}  # by number; cancelling frees the callback, and its call, at once
+        #: By number; cancelling frees the callback, and its call, at once.
+        self._then: dict[int, Callable[[], None]] = {}
         self._numbers = itertools.count()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -200,14 +200,21 @@ class DeadlineScheduler:
             self._closed = True
             self._changed.notify()
 
+    def _left_s(self) -> float:
+        """Seconds until the next deadline; the longest wait while there is none."""
+        if not self._due:
+            return _LONGEST_S
+        at, _ = self._due[0]
+        return at - time.monotonic()
+
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._closed and (not self._due or self._due[0][0] > time.monotonic()):
-                    left = self._due[0][0] - time.monotonic() if self._due else _LONGEST_S
+                while not self._closed and (left := self._left_s()) > 0:
                     self._changed.wait(min(left, _LONGEST_S))
                 if self._closed:
                     return
-                then = self._then.pop(heapq.heappop(self._due)[1], None)
+                _, number = heapq.heappop(self._due)
+                then = self._then.pop(number, None)
             if then is not None:
                 then()

@@ -155,6 +155,7 @@ class Switchboard:
         self._scratch.close()
 
     def _accept(self) -> None:
+        """Take workers' connections until the socket is closed."""
         while True:
             try:
                 connection, _ = self._socket.accept()
@@ -391,6 +392,7 @@ class _Guest:
         return None
 
     def _read(self) -> None:
+        """Read the worker's messages; commands go on in order, in another thread."""
         for message in self.wire:
             if message[0] == "answer":
                 self._questions.take(message[1:])
@@ -412,6 +414,7 @@ class _Guest:
             self._do(message)
 
     def _do(self, message: list[Any]) -> None:
+        """Run a command and send its result, if the worker waits for one."""
         _, number, name, arguments = message
         try:
             value = self._done(name, arguments)
@@ -425,6 +428,7 @@ class _Guest:
                 self.wire.send(*answer)
 
     def _done(self, name: str, arguments: dict[str, Any]) -> Any:
+        """Run a command: those that concern sharing here, the others in the phone's process."""
         if name == "reserve":
             return self._board.reserve(self, PhoneConfig.from_plain(arguments["config"]))
         if name == "wait_until_asked":

@@ -7,7 +7,6 @@ is at fault: if it accepts the message, the message is legal and the phone's sta
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 import threading
@@ -55,18 +54,16 @@ class NeverCame(ExpectationError):
 
 
 def never_came(goal: str, within: float, subject: str, why: str, log: str) -> NeverCame:
-    actual = f"{why}\n{log}" if log else why
-    return NeverCame(
-        Finding(
-            check="phone.wait",
-            subject=subject,
-            verdict=Verdict.FAILED,
-            expected=f"{goal} within {within:g} s",
-            actual=actual,
-            at=time.monotonic(),
-            measured=measurement.Wait(goal=goal, within_s=within, why=why),
-        )
+    finding = Finding(
+        check="phone.wait",
+        subject=subject,
+        verdict=Verdict.FAILED,
+        expected=f"{goal} within {within:g} s",
+        actual=f"{why}\n{log}" if log else why,
+        at=time.monotonic(),
+        measured=measurement.Wait(goal=goal, within_s=within, why=why),
     )
+    return NeverCame(finding)
 
 
 def first(
@@ -114,8 +111,10 @@ def wait_for(
     does not count. ``prompt`` is called once, if there is anything to wait for.
     """
     began = time.monotonic()
-    deadline, overslept_s = began + within, 0.0
-    due, is_prompted = math.inf, False
+    deadline = began + within
+    overslept_s = 0.0
+    due = math.inf  # when this thread should wake up at the latest
+    is_prompted = False
     with changed:
         while True:
             now = time.monotonic()
@@ -152,11 +151,11 @@ def event_lines(events: Sequence[Event]) -> str:
     if not events:
         return "nothing happened"
     begin = min(event.at for event in events)
-    return "\n".join(
-        f"{event.at - begin:8.3f}  {_line(event)}"
-        for event in events
-        if not isinstance(event, Listened | RtpStatistics)
-    )
+    lines = []
+    for event in events:
+        if not isinstance(event, Listened | RtpStatistics):
+            lines.append(f"{event.at - begin:8.3f}  {_line(event)}")
+    return "\n".join(lines)
 
 
 def _line(event: Event) -> str:
@@ -166,16 +165,13 @@ def _line(event: Event) -> str:
         unread = f" (not read: {event.unread})" if event.unread else ""
         start = Head.read(event.text).start
         return f"{who} {arrow} {event.transport} {event.remote} {start}{unread}"
-    facts = {
-        name: value
-        for name, value in to_plain(event).items()
-        if name not in ("kind", "at", "phone", "leg")
-    }
+    facts = to_plain(event)
+    for name in ("kind", "at", "phone", "leg"):
+        facts.pop(name, None)
     if isinstance(event, PhoneLost):
         del facts["log"]
-    return f"{who} {type(event).__name__} " + " ".join(
-        f"{name}={value}" for name, value in facts.items()
-    )
+    values = " ".join(f"{name}={value}" for name, value in facts.items())
+    return f"{who} {type(event).__name__} {values}"
 
 
 #: pjlib truncates a log entry, and with it the message, after about this many characters.
@@ -193,16 +189,15 @@ def why_nothing_came(events: EventLog) -> str | BrokenError | None:
     """
     refused = events.of(CallsRefused)
     if refused:
-        which = f"{len(refused)} calls, the last from {refused[-1].source}"
-        if why := refused[-1].why:
-            return BrokenError(
-                f"{which}, were refused with 488: the phone's stack does not support {why}"
-            )
+        last_call = refused[-1]
+        which = f"{len(refused)} calls, the last from {last_call.source}"
+        if last_call.why:
+            lacks = f"the phone's stack does not support {last_call.why}"
+            return BrokenError(f"{which}, were refused with 488: {lacks}")
         return BrokenError(f"{which}, were refused with 486: the phone's process had no free call")
-    if (own := why_no_address(events) or _beyond_the_stack(events)) is not None:
+    own = why_no_address(events) or _beyond_the_stack(events) or too_long(events)
+    if own is not None:
         return own
-    if (cut_off := too_long(events)) is not None:
-        return cut_off
     unread = [message for message in events.of(SipMessage) if message.unread]
     if not unread:
         return _refused(events)
@@ -211,12 +206,12 @@ def why_nothing_came(events: EventLog) -> str | BrokenError | None:
     problem = _problem(last)
     if problem is not None:
         return f"{start!r} came, but is malformed: {problem}"
+    valid = f"though it is valid: {last.unread}"
     if _is_request_in_dialog(read(last.text)):
         # The call went on, so the unread message does not excuse the missing event.
-        return f"{start!r} came within the call; the phone's stack cannot parse it, though it is valid: {last.unread}"
-    return PhoneParseError(
-        f"{last.leg or last.phone} got {start!r} and could not parse it, though it is valid: {last.unread}"
-    )
+        return f"{start!r} came within the call; the phone's stack cannot parse it, {valid}"
+    who = last.leg or last.phone
+    return PhoneParseError(f"{who} got {start!r} and could not parse it, {valid}")
 
 
 def why_no_address(events: EventLog) -> str | BrokenError | None:
@@ -248,17 +243,20 @@ def _beyond_the_stack(events: EventLog) -> BrokenError | None:
     call.
     """
     for answer in messages_of(events):
-        if answer.received and answer.status:
-            with contextlib.suppress(SipSyntaxError):
-                if lacking := _unsupported(Description.parse(answer.sdp)):
-                    got = f"{answer.leg or answer.phone} got {answer.message.start_line!r}"
-                    return BrokenError(
-                        f"{got} with {lacking}, which the phone's stack does not support"
-                    )
+        if not answer.received or not answer.status:
+            continue
+        try:
+            lacking = _unsupported(Description.parse(answer.sdp))
+        except SipSyntaxError:
+            continue
+        if lacking:
+            got = f"{answer.leg or answer.phone} got {answer.message.start_line!r}"
+            return BrokenError(f"{got} with {lacking}, which the phone's stack does not support")
     return None
 
 
 def _unsupported(described: Description) -> str:
+    """What of a valid answer the phone's stack cannot use; empty if it can use all of it."""
     for media in described.media:
         address = described.address_of(media)
         if address and not is_address(address):
@@ -277,7 +275,8 @@ def how_it_ended(events: EventLog) -> str:
     refusals = [event for event in ends if event.code >= 300]
     if not refusals:
         return "the call has ended"
-    code, reason = refusals[-1].code, refusals[-1].reason
+    code = refusals[-1].code
+    reason = refusals[-1].reason
     withheld = events.last(PasswordWithheld)
     if withheld and code in (401, 407):
         reason += f"; no password was sent: {withheld.why}"
@@ -321,7 +320,8 @@ def _refused(events: EventLog) -> str | None:
     if not invites:
         return None
     sources = ", ".join(dict.fromkeys(event.source for event in invites))
-    return f"it never came; INVITEs from {sources} were refused: not an address of the platform (accepts_from)"
+    refused = f"INVITEs from {sources} were refused"
+    return f"it never came; {refused}: not an address of the platform (accepts_from)"
 
 
 def _is_request_in_dialog(message: Message | None) -> bool:
@@ -329,6 +329,7 @@ def _is_request_in_dialog(message: Message | None) -> bool:
 
 
 def _problem(event: SipMessage) -> str | None:
+    """What is wrong with a message that the phone's stack could not parse; None if it is valid."""
     try:
         message = parse_once(event.text)
     except SipSyntaxError as error:

@@ -36,7 +36,9 @@ class Captures:
         self._open: dict[str, _Capture] = {}  # by address
 
     def make(self, points: Collection[Point]) -> None:
-        """Capture these points anew, and no others."""
+        """Capture these points anew, and no others. Several addresses may be on the far side of one
+        point, and write to its file.
+        """
         self.close()
         for point in points:
             self._directory.mkdir(parents=True, exist_ok=True)
@@ -66,7 +68,11 @@ class Captures:
 
 
 class _Capture:
-    """One file, complete after each packet."""
+    """One file, complete after each packet: it may be read while the world runs.
+
+    Addresses and ports are the real ones. Checksums are zero, and TCP has no handshake and no
+    segments without data.
+    """
 
     def __init__(self, path: Path) -> None:
         import dpkt  # few worlds write captures

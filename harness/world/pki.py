@@ -168,7 +168,12 @@ class SharedIdentity(TlsIdentity):
 
 
 class Certificates:
-    """The certificates of the tenant called ``label``; good ones at first."""
+    """The certificates of the tenant called ``label``; good ones at first.
+
+    The bad ones are made when a fault first asks for them: keys take time, and each world has many
+    tenants. What Synthflow's servers show is exchanged within their TLS context, so that they go
+    on listening.
+    """
 
     def __init__(
         self, label: str, deployment: Deployment, block: Block, authority: Authority

@@ -39,7 +39,8 @@ from harness.world.network import Firewall, Noise, stranger
 from harness.world.pki import Certificates
 from harness.world.platform.answering import announce
 from harness.world.platform.base import GenericSbc, Gladly, Platform, Talkdesk
-from harness.world.platform.call import campaigns, take_platform_calls
+from harness.world.platform.call import take_platform_calls
+from harness.world.platform.campaign import campaigns
 from harness.world.platform.routing import Termination
 from harness.world.settings import (
     Point,
@@ -73,7 +74,7 @@ _log = logging.getLogger(__name__)
 
 def with_addresses(deployment: Deployment, block: Block, certificates: Certificates) -> Deployment:
     """The deployment with addresses, certificates and passwords, which are known before anything
-    listens.
+    listens. Ports follow once it does.
     """
     plain = to_plain(deployment)
     plain.pop("simulated", None)  # not published
@@ -90,7 +91,7 @@ def with_addresses(deployment: Deployment, block: Block, certificates: Certifica
         phone["password"] = _password()
     for index, account in enumerate(plain["accounts"].values()):
         account["bind"] = block[Host.FIRST_PHONE + index]
-    plain["ca_file"] = certificates.ca_file
+    plain["ca_file"] = certificates.ca_file  # one authority has signed all certificates of a world
     addresses = {"bind": block[Host.STAND_IN], "stranger_bind": block[Host.STRANGER]}
     plain["stand_in"] |= addresses | certificates.for_stand_in()
     return from_plain(plain)
@@ -133,6 +134,7 @@ class Tenant:
         settings = parse(deployment.simulated, speech=world.speech)
         self._declared = deployment
         if settings.differs:
+            # The world is built of what the platform really does, and says what the file declares.
             deployment = from_plain(differing(to_plain(deployment), settings.differs))
         self._certificates = Certificates(f"tenant-{number}", deployment, block, world.authority)
         self.context = TenantContext(
@@ -172,7 +174,9 @@ class Tenant:
         return from_plain(as_declared(to_plain(self.deployment), to_plain(self._declared), differs))
 
     def _security_changed(self) -> None:
-        """Close the connections that were made with the certificate and the firewall of before."""
+        """Close the connections that were made with the certificate and the firewall of before: a
+        fault is to show at the next message, and no handshake would follow on an open connection.
+        """
         is_set = self.context.faults.is_set
         wrong = next((kind for fault, kind in BAD_CERTIFICATES.items() if is_set(fault)), None)
         now = (wrong, self._firewall.blocked)
@@ -435,6 +439,8 @@ class Tenant:
     async def end_calls(self) -> None:
         """Hang up what is up, and wait until it is over. Raises `TimeoutError` when it does not
         end.
+
+        Calls may still arrive meanwhile, so all are hung up again until none is left.
         """
         async with asyncio.timeout(_ENDED_WITHIN_S):
             while self._is_busy():
@@ -519,6 +525,7 @@ def mistakes_of(deployment: Deployment) -> list[str]:
 
 
 def _mistakes(deployment: Deployment) -> Iterator[str]:
+    # Phones of one account have one registrar: the carrier's for telephones, else the platform's.
     transports = _kind_of(deployment).transports
     for name, account in deployment.accounts.items():
         numbered: list[str] = []
@@ -578,7 +585,10 @@ def _transport_of_agents(deployment: Deployment) -> TransportName | None:
 
 
 def _listens(address: str, transports: Sequence[TransportName]) -> list[Endpoint]:
-    """UDP and TCP on one port (RFC 3261 section 18.2.1), TLS on the next, as 5060 and 5061 are."""
+    """UDP and TCP on one port (RFC 3261 section 18.2.1), TLS on the next, as 5060 and 5061 are.
+
+    The kernel chooses the port of TCP; where UDP's of that number is taken, it chooses again.
+    """
     while True:
         with (
             socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,

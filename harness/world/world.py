@@ -46,7 +46,12 @@ def _understood(deployment: Deployment) -> tuple[str, ...]:
 
 
 class World:
-    """``tenants`` copies of a deployment; ``directory`` gets certificates and logs."""
+    """``tenants`` copies of a deployment; ``directory`` gets certificates and logs.
+
+    The tenants share the process, the clock for audio, the certificate authority, and the media
+    engine, which has channels for the calls of all. They share no address and no call. The audit
+    has the world's errors, its own and those of its tenants.
+    """
 
     def __init__(
         self,
@@ -83,6 +88,8 @@ class World:
         """Listen, then set the faults; returns the control API's URL with its password. Raises
         `StartError`, `SelectionError`.
         """
+        # No address of a block is anybody else's, but the fixed ports of Synthflow may be taken by
+        # a program that is bound to all addresses.
         try:
             for tenant in self.tenants:
                 await tenant.start()
@@ -108,7 +115,9 @@ class World:
         return replicas_to_plain([tenant.as_declared for tenant in self.tenants])
 
     async def stop(self) -> bool:
-        """Hang up and close; returns whether nothing was left over and nothing went wrong."""
+        """Hang up and close; returns whether nothing was left over and nothing went wrong. A call or
+        dialog that outlives its tenant is a defect of the world.
+        """
         await asyncio.gather(*(tenant.stop() for tenant in self.tenants))
         if self._control is not None:
             await self._control.stop()

@@ -217,6 +217,7 @@ class AccountHolder(HostedPhone):
             raise
 
     def _account_config(self) -> Any:
+        """pjsua's account for the phone: where it registers, and what its messages name."""
         config = self.config
         account = pj.AccountConfig()
         account.idUri = f"<{config.address_of_record}>"
@@ -259,6 +260,9 @@ class AccountHolder(HostedPhone):
         return account
 
     def _configure_calls(self, account: Any) -> None:
+        """What every call of the account negotiates: media, session timer, reliable provisional
+        responses.
+        """
         config = self.config
         media = account.mediaConfig
         call = account.callConfig

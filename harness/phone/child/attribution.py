@@ -147,6 +147,9 @@ class Attribution:
         return self._leg_of(message)
 
     def _deliver_outside_calls(self, at: float, message: WireMessage) -> None:
+        """Deliver a message of no leg: to the phone that its first message belongs to (its
+        transaction, or an ended call's dialog), so that answers and retransmissions stay with it.
+        """
         if not message.call_id:  # truncated or malformed: it belongs to no call
             called = None if message.ours else self.called(message)
             if called is not None:

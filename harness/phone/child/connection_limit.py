@@ -80,6 +80,9 @@ class ConnectionLimit:
             self.reopen()
 
     def _shut(self, numbers: Collection[int]) -> None:
+        """Put a blank socket in the place of each listening one; pjsip goes on with the same
+        descriptor.
+        """
         for number in numbers:
             real = socket.socket(fileno=os.dup(number))
             with socket.create_server(("127.0.0.1", 0)) as blank:

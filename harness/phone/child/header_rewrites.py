@@ -173,6 +173,7 @@ class Targets:
 
 
 def _bare(transport: str, is_next: bool, address: re.Match[str]) -> str:
+    """An address as pjsip may see it; ``is_next`` is that of the dialog's next hop."""
     scheme, rest = address.groups()
     if scheme is None:
         return address[0]
@@ -246,6 +247,9 @@ class Challenges:
         return [self._why_not(mine, realm, algorithm) for realm, algorithm in read]
 
     def _why_not(self, mine: str, realm: str, algorithm: str) -> Withheld | None:
+        """Why a challenge gets no answer: another realm, or a weaker algorithm than its realm has
+        asked for.
+        """
         if mine not in (ANY, realm):
             rule: WithheldBy = "realm configured" if self._realm else "first realm"
             how = "is configured" if self._realm else "asked first"

@@ -464,6 +464,7 @@ class CallLeg:
             self._saw_notify(message)
 
     def _saw_notify(self, message: WireMessage) -> None:
+        """Emit the progress of the phone's REFER."""
         # Repeated if the answer is lost (RFC 3261 section 17.1.2.2).
         if not self.has_referred or message.text == self._last_notify:
             return

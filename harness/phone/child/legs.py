@@ -150,6 +150,7 @@ class Legs:
             self.endpoint.media_threads.stop()
 
     def _finish(self, leg: CallLeg, now: float) -> None:
+        """Close a leg that is over for both sides; pjsua may hold its call slot for a while."""
         self.ending.remove(leg)
         del self._by_key[leg.key]
         if leg.settled:

@@ -29,6 +29,9 @@ class PlayerFactory:
         self.native, self.listener = native, listener
 
     def player(self, source: Mark | Wav, mark: int) -> Player:
+        """A player of a WAV file, or of a mark. Raises :class:`Refusal` for what pjmedia cannot
+        play.
+        """
         try:
             if isinstance(source, Wav):
                 return self.native.player(Path(source.path), loop=source.loop)

@@ -47,7 +47,9 @@ class MediaThreads:
             pointer,
             pointer,
             ctypes.c_long,
-            *[pointer] * 3,
+            pointer,
+            pointer,
+            pointer,
         )
         library.pj_ioqueue_recv.argtypes = (*[pointer] * 4, ctypes.c_uint)
         queue = library.pjmedia_endpt_get_ioqueue(library.pjsua_get_pjmedia_endpt())

@@ -182,6 +182,7 @@ class Names:
             self._fault(f"names: {type(error).__name__}: {error}")
 
     def _ask(self, target: _Target, token: int, answer: Any) -> None:
+        """Look up the host of a next hop, unless it is an address already, and hand it to pjsip."""
         name = target.host.octets.decode("utf-8", "replace").strip("[]")
         kind = target.type % _IPV6 or _transport_asked(target.flag)
         port = target.port
@@ -208,6 +209,7 @@ class Names:
         return socket.AF_INET6 if kind & _IPV6 else socket.AF_UNSPEC
 
     def _look_up(self, key: _Key, hand_over: Callable[[list[str]], None]) -> None:
+        """Begin a lookup in a thread of its own, or join the one that is under way."""
         known = self._lookups.get(key)
         if known is not None:
             known.waiting.append(hand_over)
@@ -224,6 +226,7 @@ class Names:
         finding.start()
 
     def _find(self, key: _Key) -> None:
+        """Ask the system's resolver; runs in its own thread, however long that takes."""
         found: list[str] = []
         problem = ""
         denied = False

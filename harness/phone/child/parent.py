@@ -37,6 +37,9 @@ class Parent:
         threading.Thread(target=self._read, args=(wake,), name="commands", daemon=True).start()
 
     def _read(self, wake: Callable[[], None]) -> None:
+        """Queue the parent's commands, and hand over its answers; the process ends with the
+        connection.
+        """
         for message in self._wire:
             if message[0] == "answer":
                 self._questions.take(message[1:])

@@ -76,6 +76,7 @@ class Endpoint:
 
     @staticmethod
     def _configure(config: Any) -> None:
+        """Have pjsua add nothing of its own: no threads, no echo canceller, no voice detection."""
         ua = config.uaConfig
         media = config.medConfig
         log = config.logConfig
@@ -200,6 +201,7 @@ class Endpoint:
             raise Refusal("resource", why) from error
 
     def _configure_tls(self, tls: Any, config: PhoneConfig) -> None:
+        """What the phone shows, whom it trusts, and which versions and ciphers it speaks."""
         trusted = config.tls.ca_file or ""
         if trusted and config.tls.certificate:
             try:

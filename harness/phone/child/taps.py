@@ -461,6 +461,7 @@ class Taps:
                 del self._by_transport[address], self._by_block[tapped.address]
 
     def _attach(self, transport: int, attachment: int) -> int:
+        """A stream begins on a transport: the tap's callbacks go before the stream's own."""
         asked = _Attachment.from_address(attachment)
         tapped = self._by_transport[transport]
         if asked.on_rtp:
@@ -509,6 +510,7 @@ class Taps:
                 parameter.source = source
 
     def _report(self, block: int, packet: int, size: int) -> None:
+        """Pass RTCP on to pjmedia if it comes from the far end."""
         tapped = self._by_block[block]
         accepted = True
         try:

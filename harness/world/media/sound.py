@@ -173,6 +173,7 @@ def _babble() -> NDArray[np.float32]:
 
 
 def _sound(make: Callable[[], NDArray[np.float32]]) -> Callable[[str], Frames]:
+    """The frames of a sound by codec, made when a call first needs them."""
     return cache(lambda codec: frames(make(), codec))
 
 

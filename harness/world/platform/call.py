@@ -1,24 +1,20 @@
-"""Calls through the platform's SBC: from the carrier, over a trunk from the AI, or of a campaign;
-menu, AI, fallback, transfer.
+"""Calls through the platform's SBC, from the carrier or over a trunk from the AI: menu, AI, fallback,
+transfer.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
-from aiohttp import web
-
 from harness.audio.marks import PERIOD
-from harness.deployment import Deployment, Trunk
+from harness.deployment import Trunk
 from harness.deployment.values import SAY, SILENCE, keys_of
-from harness.sip.identity import national, normalise
+from harness.sip.identity import national
 from harness.sip.uri import NameAddr, Uri
-from harness.world import http_server
 from harness.world.addresses import Host
 from harness.world.b2bua import (
     ANONYMOUS,
@@ -49,8 +45,8 @@ from harness.world.platform.base import Platform
 from harness.world.platform.impairments import faulty_offer, impairments_with_ai
 from harness.world.platform.routing import GroupRoute, LineRoute, Route, Termination, line_of
 from harness.world.wire.call import InDialogRequest
-from harness.world.wire.dialog import CallFailedError, End, How, sdp_of
-from harness.world.wire.invite import IncomingCall, OutgoingCall
+from harness.world.wire.dialog import End, How
+from harness.world.wire.invite import IncomingCall
 
 AI: Final = "ai"
 _SOMEBODY_ELSE = "+12015550198"
@@ -669,70 +665,3 @@ async def _from_trunk(platform: Platform, termination: Termination, call: Incomi
         name = f"{platform.name} {termination.trunk.name} {call.call_id}"
         made = PlatformCall(platform, call, name, termination)
         made.start(WireLeg(call, platform.anchored(), AI))
-
-
-_CUSTOMER_RINGS_SECONDS = 60.0
-
-
-class CampaignCall(PlatformCall):
-    """One customer's call."""
-
-    def __init__(self, platform: Platform, route: LineRoute, customer: str) -> None:
-        """Call the customer, and continue in the background."""
-        super().__init__(platform, None, f"{platform.name} campaign {route.name} to {customer}")
-        self._route = route
-        self.caller = Caller(customer)
-        target = platform.outside(customer, Caller(route.did), [])
-        media = platform.anchored()
-        call = platform.ua.invite(
-            target.uri,
-            from_=target.from_,
-            hop=target.hop,
-            sdp=media.offer(),
-            headers=target.headers,
-        )
-        self.start(WireLeg(call, media, "customer"))
-
-    async def run(self, first: WireLeg) -> None:
-        """Wait for the customer, then go to the AI."""
-        assert isinstance(first.call, OutgoingCall)
-        try:
-            body = sdp_of(await first.call.wait_answered(_CUSTOMER_RINGS_SECONDS))
-        except (CallFailedError, TimeoutError):
-            first.call.hangup()
-            return
-        if body is None:
-            raise LegRefusedError(488)
-        first.media.learn(body)
-        await self.to_ai(first, self._route, [])
-
-
-def campaigns(platform: Platform, deployment: Deployment) -> web.Application:
-    """The trigger: ``POST /campaigns/calls`` with ``from`` (a line's number or name), ``to`` (the
-    customer's), and the line's id under some key, if the file's request has ``{campaign}``.
-    """
-    trigger = deployment.campaign
-    ids: Mapping[str, str] = {}
-    if trigger is not None and "{campaign}" in trigger.body:
-        ids = trigger.ids
-
-    async def call(request: web.Request) -> web.Response:
-        try:
-            asked = json.loads(await request.read())
-            line = str(asked["from"])
-            customer = normalise(str(asked["to"]), deployment.region)
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return http_server.error(400, "a JSON object with from and to is needed")
-        route = platform.routes.find(line)
-        if not isinstance(route, LineRoute):
-            return http_server.error(404, f"from: {line!r} is no line")
-        if ids and ids.get(route.name, "") not in map(str, asked.values()):
-            return http_server.error(404, f"from: {line!r} is of another campaign")
-        if customer is None or not platform.is_outside(customer):
-            return http_server.error(404, f"to: {asked['to']!r} cannot be called")
-        made = CampaignCall(platform, route, customer)
-        return web.json_response({"id": made.legs[0].call.call_id}, status=202)
-
-    app = http_server.application()
-    app.router.add_post("/campaigns/calls", call)
-    return app

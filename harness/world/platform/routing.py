@@ -90,7 +90,9 @@ class Routes:
         return self._menus.get(number, {})
 
     def called(self, uri: Uri) -> str | None:
-        """The user of a line that a caller's address names, else its number in E.164."""
+        """The user of a line that a caller's address names, else its number in E.164. A number may
+        be written in national form, or with its international prefix.
+        """
         return uri.user if uri.user in self._by_number else number_of(uri, self._deployment.region)
 
     def line_of(self, number: str | None) -> str | None:
@@ -143,6 +145,7 @@ class Routes:
 
     def overflow(self, line: str, number: str) -> LineRoute | None:
         """Where a call to people goes that no agent takes, if to the AI."""
+        # The fault that takes a line's fallback away takes its overflow away, too.
         entry = self._deployment.lines[line]
         if entry.overflow is None or self._faults.on("fallback-missing", line):
             return None
@@ -257,6 +260,7 @@ class Termination:
         """
         if not self._admit(call.source[0], call.reject, line):
             return False
+        # With the fault, a trunk that was set up for its address alone asks for credentials, too.
         if self.trunk.authentication == "digest" or self._faults.on("trunk-wants-digest", line):
             checked = self._guard.verify(call.request)
             if not checked.accepted:

@@ -88,6 +88,7 @@ def api(
         return fields
 
     async def calls(request: web.Request) -> web.Response:
+        """A page of an assistant's calls, the newest first, those before ``from_date`` left out."""
         asked = AskedList.model_validate(dict(request.query))
         found = []
         for record in records.newest_first():
@@ -111,10 +112,12 @@ def api(
         return _ok({"calls": [record.plain(context.settings.api)]})
 
     async def recording(request: web.Request) -> web.Response:
+        """A redirection to the file, which is on another host."""
         asked = records.get(request.match_info["id"])
         return await recordings.answer(asked, records.newest_first(), context.settings.api, store)
 
     async def prepare_inbound(request: web.Request) -> web.Response:
+        """An id for a call to come, which its X-EI header then names."""
         asked = AskedCall.model_validate(await _body(request))
         answer = {"call_status": "registered", "direction": "inbound", "model_id": asked.model_id}
         return web.json_response({**answer, "synthflow_call_id": records.prepare()})
@@ -210,6 +213,7 @@ async def _handled(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
+    """The request's JSON object; an empty body counts as an empty one."""
     try:
         plain = json.loads(await request.read() or b"{}")
     except (ValueError, RecursionError):

@@ -57,7 +57,11 @@ _PAUSE = 30  # frames of silence after which the caller has finished
 
 
 class Turns:
-    """Whether the caller is speaking, or has just finished. Speech is any sound that is no mark."""
+    """Whether the caller is speaking, or has just finished. Speech is any sound that is no mark.
+
+    A caller speaks once there were 300 ms of sound, and has finished once there were 600 ms of
+    silence after that. Gaps of up to 200 ms belong to words.
+    """
 
     def __init__(self) -> None:
         self._sound = self._silence = 0
@@ -141,11 +145,13 @@ class AudioInput:
             return
         if packet.payload_type not in self._media.voice_types:
             return  # not what was negotiated
+        # Sequence numbers count modulo 2^16; a step of more than half of that is one backwards.
         lost = 0 if self._expected is None else (packet.sequence - self._expected) & 0xFFFF
         if lost > 0x8000:
             return  # late, or twice
         self._expected = (packet.sequence + 1) & 0xFFFF
         if 0 < lost <= _MOST_LOST and self._last:
+            # As a phone conceals short losses: marks and words go on without a hole.
             self._waiting.extend([self._last] * lost)
         self._rest += packet.payload
         while len(self._rest) >= FRAME:
@@ -210,6 +216,8 @@ class AudioInput:
         if self._silent:
             self._listener.heard_nothing(self._silent * TICK)
         self.turns.hear(samples, mark_present=mark_present)
+        # Beneath a mark neither digits nor words are looked for. Its end is noticed late, so what
+        # came last during it is analysed with the first frame after it.
         self._kept.append(samples)
         if mark_present:
             return
@@ -382,7 +390,7 @@ class Channel:
         return script(self._settings, self._voice, self.law, self.input.turns)
 
     def relearn(self) -> None:
-        """Use the leg's new codec from the next frame on."""
+        """Use the leg's new codec from the next frame on: frames are made for one law."""
         if self._replying_to is not None:
             self._script = self._replies(self._replying_to)
         else:
@@ -479,8 +487,9 @@ class MediaEngine:
         answer is there before the caller's next tick, wherever in the world's tick that is.
         """
         after = time.monotonic() + _JITTER_S - self._ticker.due
+        phase = math.ceil(after * PHASES / TICK) % PHASES
         self._phases[0].remove(channel)
-        self._phases[math.ceil(after * PHASES / TICK) % PHASES].append(channel)
+        self._phases[phase].append(channel)
 
     def forget(self, channel: Channel) -> None:
         """Remove a closed channel."""
@@ -502,7 +511,9 @@ class MediaEngine:
                 asyncio.get_running_loop().call_at(at, self.advance, phase)
 
     def advance(self, phase: int) -> None:
-        """Have the channels of that phase hear what has come, and speak."""
+        """Have the channels of that phase hear what has come, and speak. One that fails or is closed
+        meanwhile leaves the list, hence the copies.
+        """
         channels = self._phases[phase]
         for channel in channels:
             channel.input.tick()

@@ -69,7 +69,9 @@ class CallRecord:
             self.transcript.append(line)
 
     def hear(self, mark: int, began: float, now: float, level_dbov: float) -> None:
-        """Note a mark that begins or goes on; times in seconds since the epoch."""
+        """Note a mark that begins or goes on; times in seconds since the epoch. One that is heard
+        again within half a second has gone on.
+        """
         heard = {"until": now, "level_dbov": round(level_dbov, 1)}
         last = self.marks[-1] if self.marks else None
         if last is not None and last["mark"] == mark and now - last["until"] < _GAP:

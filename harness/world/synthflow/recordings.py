@@ -28,7 +28,9 @@ _FILE_TYPES: Final = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 
 
 class Recording:
-    """Both sides of one call at the assistant, as G.711 frames with their codec."""
+    """Both sides of one call at the assistant, as G.711 frames of 20 ms with their codec, which may
+    change with a re-INVITE.
+    """
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, bytes]] = []
@@ -50,6 +52,9 @@ def _decoded(frames: list[tuple[str, bytes]]) -> NDArray[np.int16]:
 class RecordingStore:
     """The host that signed addresses name: it gives each file once it is asked for with the right
     signature, and no token.
+
+    A client that follows the redirection with its API token is refused: the token is not meant for
+    another host.
     """
 
     def __init__(self) -> None:

@@ -57,7 +57,9 @@ class Trunks:
         return self.copied(Credentials(trunk.username or "", password))
 
     def copied(self, right: Credentials) -> Credentials:
-        """The credentials as they were typed in, wrong where a fault says so."""
+        """The credentials as they were typed in, wrong where a fault says so. Both directions use
+        the copy: a wrong one spoils registrations and the platform's calls.
+        """
         username = right.username
         password = right.password
         if self._faults.on("username-wrong"):
@@ -80,7 +82,9 @@ class Trunks:
         return right
 
     def target(self, trunk: Trunk, number: str) -> Uri:
-        """A number at the platform, as calls and transfers name it."""
+        """A number at the platform, as calls and transfers name it: at the Termination URI, or for
+        Gladly at its domain over TLS.
+        """
         if self._is_gladly:
             return Uri("sip", number, self._domain).with_param("transport", "tls")
         return self._termination(trunk).uri(number)

@@ -19,7 +19,11 @@ LIFETIME = 300.0
 
 
 class Referral:
-    """Our REFER: its answer, and the progress of the new call as its NOTIFYs report it."""
+    """Our REFER: its answer, and the progress of the new call as its NOTIFYs report it.
+
+    It is over with a NOTIFY that reports a final status or ends the subscription, with a refusal of
+    the REFER, or when the subscription has lasted too long (RFC 3515 section 2.4.7).
+    """
 
     def __init__(self, call: Call, request_cseq: int) -> None:
         self._call = call
