@@ -276,6 +276,9 @@ def _answered_realm(request: Request | None) -> str | None:
 class Teardown:
     """The message that ends a call, the call's INVITE, and where to send the message; ``local`` is
     the phone's address.
+
+    It is a BYE after a 2xx, a CANCEL for a call that the phone has begun, and a refusal (480) of one
+    that rings at it.
     """
 
     message: Request | Response

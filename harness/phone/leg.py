@@ -55,7 +55,13 @@ _INVITE_EVENT_WITHIN_S: Final = 5.0
 
 
 class Leg:
-    """One call of a phone."""
+    """One call of a phone.
+
+    Commands return when the phone's process has carried them out, not when the far end has
+    answered: that is waited for, with `wait`, `wait_for`, `wait_state` and `wait_closed`. A command
+    that comes too late, since the far end has ended the call, raises :class:`NeverCame` as a wait
+    would.
+    """
 
     def __init__(
         self, phone: Phone, key: int, started: LegStarted, predecessor: Leg | None

@@ -48,7 +48,11 @@ class _Parked:
 
 
 class _Host:
-    """A phone process and its phones."""
+    """A phone process and its phones.
+
+    It takes phones as long as it has transports, users and call slots for them (`fits`). A shared
+    phone has a host of its own, without others.
+    """
 
     def __init__(self, process: PhoneProcess) -> None:
         self.process = process

@@ -65,6 +65,9 @@ def check_transport(target: str, config: PhoneConfig) -> None:
 class CallSlots:
     """The slots of one phone's calls: taken when a call is dialled, or promised to the call that a
     REFER asks for.
+
+    A call that a REFER asks for is dialled by the phone's process, so its slot is taken before the
+    REFER is accepted, and handed over when the leg begins.
     """
 
     def __init__(self, rules: Rules) -> None:

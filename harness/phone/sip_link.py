@@ -16,7 +16,11 @@ _T1_S: Final = 0.5  # RFC 3261 table 4
 
 
 class SipLink(asyncio.Protocol, asyncio.DatagramProtocol):
-    """Sends messages to one address, and queues those that arrive."""
+    """Sends messages to one address, and queues those that arrive.
+
+    Used for single requests: to end calls of a softphone that died, and to ask a SIP port what it
+    answers.
+    """
 
     def __init__(self, transport: str) -> None:
         self.transport = transport

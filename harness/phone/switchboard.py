@@ -104,6 +104,11 @@ class Switchboard:
     """The phones that the workers of a run share. Thread-safe. Workers connect to the socket at
     :attr:`path`.
 
+    A shared phone appears at its address with the first case that joins it, and stays there between
+    cases. Only one phone can be at an address: where another one is wanted there, or a case has
+    reserved the address for itself, the phone that is there leaves once no case uses it, and comes
+    back when a reservation ends. Who wants an address waits for its turn.
+
     ``say`` shows a line to the user.
     """
 
@@ -224,6 +229,8 @@ class Switchboard:
             line.guests[key] = guest, phone
             now = time.monotonic()
             self._ended = {n: until for n, until in self._ended.items() if now < until}
+            # A late call of a case that is over must not be taken for one of this case, unless both
+            # have the same caller.
             ended = {n: until for n, until in self._ended.items() if n not in callers}
             try:
                 address = line.process.call(
@@ -368,7 +375,9 @@ class Switchboard:
 
 
 class _Guest:
-    """A worker's connection to one shared phone."""
+    """A worker's connection to one shared phone. To the worker it looks like a phone's process; the
+    keys of its phones are replaced by those in the process, both ways.
+    """
 
     def __init__(self, board: Switchboard, wire: Wire) -> None:
         self._board, self.wire = board, wire
@@ -473,6 +482,9 @@ class Sharing:
 class SharedProcess(PhoneProcess):
     """A shared phone at the switchboard. Raises :class:`PhoneLostError` when the switchboard cannot
     be reached.
+
+    It stands for the phone's process in the worker's pool: the same commands, notifications and
+    questions go through the switchboard.
     """
 
     def __init__(self, owner: Owner, sharing: Sharing, config: PhoneConfig) -> None:

@@ -534,6 +534,9 @@ ANONYMOUS = NameAddr(Uri("sip", "anonymous", "anonymous.invalid"), "Anonymous")
 class Caller:
     """A caller's number in E.164 (or a user name), its display name, and whether the caller
     withholds them.
+
+    A platform keeps the caller through a call, and writes it anew for each leg: for the AI, for an
+    agent, for the public network.
     """
 
     number: str

@@ -43,7 +43,12 @@ def listed() -> list[dict[str, object]]:
 
 
 class Faults:
-    """The faults that a tenant has now. ``lines`` are the deployment's."""
+    """The faults that a tenant has now. ``lines`` are the deployment's.
+
+    `on` is asked where a fault changes something, and notes that it has; `is_set` is asked for what
+    is only set up. A change takes effect with the next such question: calls past that point go on
+    as they are.
+    """
 
     def __init__(self, integration: str, lines: frozenset[str]) -> None:
         # A customer's own integration is simulated as an SBC.

@@ -33,6 +33,9 @@ Certificate = TlsIdentity
 class Authority:
     """A certificate authority that writes into ``directory``; all files are readable by their owner
     only.
+
+    Made anew for each world: nobody else trusts it, and nothing that it has signed outlives the
+    world.
     """
 
     def __init__(self, directory: Path) -> None:

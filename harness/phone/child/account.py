@@ -104,7 +104,11 @@ class Sources:
 
 
 class HostedPhone:
-    """One phone, leased or parked."""
+    """One phone, leased or parked.
+
+    It has a key by which the parent names it, a policy for incoming calls, and names for its legs.
+    A parked phone is between two leases: registered, and without calls.
+    """
 
     address: str  #: as its messages name it
     bound: SocketName
@@ -176,7 +180,13 @@ class HostedPhone:
 
 
 class AccountHolder(HostedPhone):
-    """A phone with its account. Raises :class:`Refusal` when its address is in use."""
+    """A phone with its account. Raises :class:`Refusal` when its address is in use.
+
+    It is created with its transport and account, registers when the parent asks for it, and
+    refreshes by itself: pjsip does, but too late for the shortest registrations, and not over a
+    connection that was lost. `close` frees its ports at once. The account of one with unanswered
+    requests outlives it (`_create_account`).
+    """
 
     _unregisters_at: float | None = 0.0  # the earliest time; None once un-REGISTER was sent
     _registered_at = 0.0

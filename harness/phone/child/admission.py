@@ -90,6 +90,11 @@ class _Count:
 class Admission:
     """Decides on requests and counts those it refuses: the first count is reported at once, then
     one per second. ``passed`` receives each message that is evidence.
+
+    `decide` asks in this order: whether the sender may talk to the phone at all; whether the
+    message would crash pjsip; whether its tag and Call-ID belong together; whether it is a copy of
+    an INVITE that is over; then what it is: of a call that is up, of one that has ended, the INVITE
+    of a new call, or outside of calls.
     """
 
     def __init__(

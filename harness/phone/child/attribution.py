@@ -22,6 +22,15 @@ _MOST_CONNECTIONS: Final = 8
 class Attribution:
     """``phones`` returns the current phones; ``deliver`` receives each message with its phone and,
     within a call, its leg.
+
+    - A message of a leg has the leg's Call-ID and local tag. While the tag is not known yet, the
+      direction decides, and for an incoming call the branch of its INVITE.
+    - An INVITE that comes is kept until pjsua announces its call, and so is what follows it. If
+      pjsua refuses the call by itself, they are the phone's (`give_up_unbound`).
+    - pjsua chooses the Call-ID of a call that a REFER asks for: its leg waits under `UNKNOWN` for
+      the first INVITE that no other leg has.
+    - Messages outside of calls belong to the phone that sent the first one, or that it is for. So
+      do late messages of a leg that is forgotten.
     """
 
     def __init__(
@@ -104,7 +113,9 @@ class Attribution:
             del self._dialogs[leg.call_id]
 
     def _leg_of(self, message: WireMessage) -> CallLeg | None:
-        """Find the leg by Call-ID and local tag; before there is a tag, by direction."""
+        """Find the leg by Call-ID and local tag; before there is a tag, by direction. The first
+        message with a tag gives it to the leg.
+        """
         legs = self._dialogs.get(message.call_id)
         if not legs:
             return None

@@ -30,7 +30,9 @@ from harness.phone.protocol import FAREWELL_SECONDS, choice_from_plain
 
 
 class Departures:
-    """Removes phones: they hang up, un-REGISTER and close; then the parent's command is answered."""
+    """Removes phones: they hang up, un-REGISTER and close; then the parent's command is answered. A
+    phone whose far end does not answer is closed at its deadline.
+    """
 
     def __init__(
         self,
@@ -95,7 +97,11 @@ LATER: Final = object()
 
 
 class Commands:
-    """Runs the commands. Each public method is one."""
+    """Runs the commands. Each public method is one.
+
+    The parent names phones and legs by keys. A phone that was released, or a leg that has ended, is
+    a misuse; a leg that may have ended meanwhile (`arm`, `hang_up`) is not.
+    """
 
     def __init__(
         self,

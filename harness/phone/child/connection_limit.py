@@ -30,6 +30,9 @@ class ConnectionLimit:
 
     Meanwhile the kernel queues connections: pjsip gets a blank listening socket that cannot be
     reached. Connections from addresses that are not the platform's are then closed.
+
+    A build with assertions ends the process when pjlib has no socket slot left (``socket_limits``),
+    and anybody can open connections to a phone.
     """
 
     def __init__(self, phones: Callable[[], Iterable[HostedPhone]]) -> None:

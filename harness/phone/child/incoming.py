@@ -26,6 +26,10 @@ def case_of(
     """The case that takes the call of an INVITE; and, if that is a guess, all cases it may belong
     to.
 
+    In this order: the only case with a number that the call shows; for a call without a number, the
+    only case that waits for a caller who withholds it; else a guess, a case that expects a call
+    here before one that does not, and one with fewer calls before others.
+
     A call that shows no case's number may be misrouted: it may belong to a case that only checks
     whether this phone rings.
     """

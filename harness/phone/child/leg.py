@@ -99,7 +99,16 @@ class LegHost(Protocol):
 
 
 class CallLeg:
-    """A call. The parent identifies it by ``key``, reports by ``name``."""
+    """A call. The parent identifies it by ``key``, reports by ``name``.
+
+    It begins with the first message or command (`Legs.begins`), and is over in two steps.
+    `disconnected`: pjsua has forgotten the call; its audio is released. `settled`: the far end
+    knows that the call is over, as the messages show. Between the two, its messages are still
+    followed by `saw`.
+
+    Commands of the parent are methods that check the state first. Callbacks of pjsua come through
+    :class:`PjCall`.
+    """
 
     def __init__(
         self,

@@ -24,7 +24,12 @@ _MEDIA_LASTS_S: Final = 0.5
 
 
 class Legs:
-    """Announces to the parent when a leg begins and when it is closed."""
+    """Announces to the parent when a leg begins and when it is closed.
+
+    A leg is unfinished until the far end knows that the call is over and its recordings are
+    complete (`CallLeg.finished`). For as long as pjsua may hold its call slot after that, messages
+    of its dialog are still the leg's.
+    """
 
     def __init__(
         self,

@@ -44,7 +44,12 @@ class PlayerFactory:
 
 
 class LegMedia:
-    """One leg's audio. The call's port comes and goes with each negotiation; the recorders last."""
+    """One leg's audio. The call's port comes and goes with each negotiation; the recorders last.
+
+    In the bridge, the call's port is connected with the recorder of what is received; the player of
+    the leg's source, or the port of a bridged leg, with the call's port and the recorder of what is
+    sent. A leg that does not send (on hold, or `Silence`) has no player.
+    """
 
     def __init__(self, players: PlayerFactory, files: tuple[Path, Path], hearing: Hearing) -> None:
         """``files`` are those for what it receives and what it sends."""

@@ -58,7 +58,11 @@ _ADDRESS: Final = re.compile(r"<[^>]*>|(<.*)", re.DOTALL)
 
 @dataclass(frozen=True)
 class WireMessage:
-    """A message that was sent or received, with the fields that attribution needs."""
+    """A message that was sent or received, with the fields that attribution needs.
+
+    What the local side is, follows from `ours`: the tag of From in transactions that it began, the
+    tag of To in the others (RFC 3261 section 12).
+    """
 
     direction: Direction
     transport: str  #: ``udp``, ``tcp``, ``tls``
@@ -239,7 +243,11 @@ def _tag(value: str) -> str:
 
 
 class StackLog:
-    """Reads the entries of pjsua's log."""
+    """Reads the entries of pjsua's log.
+
+    Entries of one message may be apart, as media threads write to the log, too: `unread` remembers
+    the first of two.
+    """
 
     def __init__(self) -> None:
         self._dropping: re.Match[str] | None = None

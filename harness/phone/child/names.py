@@ -126,7 +126,11 @@ class Trouble:
 
 
 class Names:
-    """Resolves host names for pjsip. ``wake`` makes the main thread call :meth:`tick`."""
+    """Resolves host names for pjsip. ``wake`` makes the main thread call :meth:`tick`.
+
+    pjsip asks in the main thread and goes on; each name is looked up in a thread of its own, once
+    for all who ask meanwhile. `tick` hands the results over, in the main thread again.
+    """
 
     def __init__(
         self,

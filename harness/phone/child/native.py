@@ -57,7 +57,12 @@ class _Selector(ctypes.Structure):
 
 
 class Native:
-    """pjproject's library; ``path`` is the extension module's file."""
+    """pjproject's library; ``path`` is the extension module's file.
+
+    Players, recorders and connections of the conference bridge are made here instead of by pjsua2's
+    classes, which lose frames at the ends of a file and have no access to a recording that is not
+    on disk yet.
+    """
 
     def __init__(self, path: str) -> None:
         library = self.library = ctypes.CDLL(path)

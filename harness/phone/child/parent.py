@@ -22,7 +22,12 @@ Command = tuple[str, int, dict[str, Any]]
 
 
 class Parent:
-    """The parent at the other end of ``wire``. Sending is thread-safe; one thread takes commands."""
+    """The parent at the other end of ``wire``. Sending is thread-safe; one thread takes commands.
+
+    The parent sends commands, which `done` or `failed` answers by their numbers, and answers to
+    this process's questions. This process sends notifications, and questions that cannot wait for
+    long. When the connection closes, the process ends.
+    """
 
     def __init__(self, wire: Wire, ring: LogRing) -> None:
         self._wire = wire

@@ -96,7 +96,9 @@ class _Transport(ctypes.Structure):
 
 @lru_cache
 def _layout(packet_size: int) -> Any:
-    """``pjsip_rx_data``, from the beginning to the message."""
+    """``pjsip_rx_data``, from the beginning to the message. The packet is an array within it, whose
+    size a build chooses.
+    """
 
     class Received(ctypes.Structure):
         _fields_ = (
@@ -124,7 +126,13 @@ def _layout(packet_size: int) -> Any:
 
 
 class MessageFilter:
-    """The module; it lasts as long as the process. Raises ``OSError`` when pjsip refuses it."""
+    """The module; it lasts as long as the process. Raises ``OSError`` when pjsip refuses it.
+
+    pjsip calls it for each message, before its transactions and dialogs, in the thread that serves
+    every call. What it returns decides whether pjsip sees the message; what it changes, in the
+    message's memory, is what pjsip sees. A defect in here is reported, and pjsip goes on with the
+    message.
+    """
 
     def __init__(
         self, library: ctypes.CDLL, admission: Admission, fault: Callable[[str], None]

@@ -22,6 +22,9 @@ _NO_STREAM: Final = -1
 class RtpMonitor:
     """Lasts as long as its call. Each negotiation may use another media transport and begin another
     stream.
+
+    Counters of pjmedia and of the taps begin anew with each stream; what is emitted is the sum over
+    all streams of the call.
     """
 
     def __init__(self, taps: Taps, log: Path, emit: Callable[..., None]) -> None:

@@ -42,6 +42,9 @@ _TRANSPORTS: Final = {
 class Endpoint:
     """The running pjsua2; its files go to ``directory``. ``most_calls`` is the number of call slots
     of this build.
+
+    There is one in a process. It is not thread-safe but for `wake`: pjsua works in `handle_events`,
+    and calls back from there.
     """
 
     def __init__(self, listener: EndpointListener, directory: Path) -> None:

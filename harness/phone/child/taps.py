@@ -175,6 +175,9 @@ Reported = Callable[[int, int, "int | None", "Block | None"], None]
 class Known:
     """The hosts that a call's media may come from; lasts as long as the call, over all its
     negotiations.
+
+    Everything that comes from another host is kept from pjmedia: it would be played, and be
+    answered there. What was kept away is counted by its source, up to a number of sources.
     """
 
     def __init__(self) -> None:
@@ -417,7 +420,12 @@ class Tap:
 
 
 class Taps:
-    """Puts taps on media transports."""
+    """Puts taps on media transports.
+
+    pjsua makes a media transport for each call, and may use one again for the next call, at the
+    same address. A tap is put on it before a call uses it; the transport's functions stay replaced
+    for as long as it exists, and each call gets a tap of its own.
+    """
 
     def __init__(self, lock: GroupLock) -> None:
         self._lock = lock

@@ -263,6 +263,8 @@ SELECTOR: Final = "X-Gladly-Routing-Selector"
 class Gladly(Platform):
     """Takes SIP over TLS only; forwards calls with the caller's number and a topic in headers of
     its own.
+
+    Its headers say who called, and about which topic. A transfer names its group by topic, too.
     """
 
     transports: ClassVar[tuple[TransportName, ...]] = ("tls",)

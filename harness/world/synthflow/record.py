@@ -33,7 +33,12 @@ def wall(monotonic: float) -> float:
 
 @dataclass
 class CallRecord:
-    """One call, while it goes on and after."""
+    """One call, while it goes on and after.
+
+    Times are in seconds since the epoch. `variables` are what the call's headers said, `transcript`
+    has a line for each thing that is said or heard, `actions` one for each handover and the
+    goodbye. The other lists are what only this simulation reports.
+    """
 
     id: str
     number_from: str

@@ -261,7 +261,11 @@ class Registration:
 
 
 class SipNumbers:
-    """The SIP numbers of one tenant; ``agents`` are by region."""
+    """The SIP numbers of one tenant; ``agents`` are by region.
+
+    The number of each digest trunk is attached from the start, and again when a fault changes its
+    settings; others are attached over the API.
+    """
 
     def __init__(
         self, context: TenantContext, agents: dict[Region, UserAgent], trunks: Trunks

@@ -341,6 +341,10 @@ class SessionTimer:
     """The running timer of one call; ``refresh`` and ``expire`` are bound methods of the call.
 
     The nodes of the world never ask for a timer themselves; softphones do.
+
+    The side that refreshes does so at half of the interval. The other side ends the call shortly
+    before the interval is over (RFC 4028 section 10). Each accepted refresh starts it anew, in
+    either direction.
     """
 
     def __init__(self, least: int, refresh: Callable[[], None], expire: Callable[[], None]) -> None:

@@ -190,7 +190,11 @@ def quick_ack(sock: Any) -> None:
 
 
 class StreamFlow(Flow, asyncio.Protocol):
-    """One connection. What is sent before it is connected waits."""
+    """One connection. What is sent before it is connected waits.
+
+    It is made before its connection, by `TransportLayer.flow_to`, or for one that was accepted.
+    Whatever ends it, it is reported once, to `stream_closed`, with the reason.
+    """
 
     def __init__(self, layer: TransportLayer, listen: Endpoint, remote: Address) -> None:
         self.transport = listen.transport

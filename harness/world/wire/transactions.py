@@ -66,7 +66,10 @@ class State(Enum):
 
 
 class _Transaction:
-    """What both kinds of transactions share: timers by their letters, and the end."""
+    """What both kinds of transactions share: timers by their letters, and the end.
+
+    A timer is known by its letter in RFC 3261; one that starts again replaces itself.
+    """
 
     state: State
 
