@@ -18,6 +18,7 @@ from pydantic import BaseModel, SecretStr
 from harness.deployment import (
     PLAIN_PORT,
     TLS_PORT,
+    Account,
     Deployment,
     Timings,
     Trunk,
@@ -267,25 +268,35 @@ class Tenant:
         take_platform_calls(self.platform)
         watch = end_dead_calls(self._legs, self.context.audit)
         self._watching = self.context.audit.spawn(watch, f"tenant {self.number} watches its calls")
-        trunks = []
-        for trunk in deployment.trunks:
-            listen = terminations[trunk.name].ua.listening[0]
-            trunks.append(_with(trunk, termination=f"{listen.address}:{listen.port}"))
-        accounts = {}
-        ca_file = self._certificates.ca_file
-        for name, account in deployment.accounts.items():
-            registrar_ua = self.carrier.ua if _is_at_carrier(deployment, name) else ua
-            listen = registrar_ua.local(account.transport)
-            accounts[name] = _with(account, host=listen.address, port=listen.port, ca_file=ca_file)
-        listen = ua.local(_transport_of_agents(deployment) or kind.transports[0])
-        entry = _with(deployment.platform, host=listen.address, port=listen.port)
         campaign = deployment.campaign
         if campaign is not None:
             self._campaigns = HttpServer(campaigns(self.platform, deployment), block[Host.PLATFORM])
             url = f"http://{await self._campaigns.start()}/campaigns/calls"
             campaign = _with(campaign, url=url)
+        trunks = []
+        for trunk in deployment.trunks:
+            listen = terminations[trunk.name].ua.listening[0]
+            trunks.append(_with(trunk, termination=f"{listen.address}:{listen.port}"))
+        accounts = {
+            name: self._account_with_registrar(name, account)
+            for name, account in deployment.accounts.items()
+        }
+        listen = ua.local(_transport_of_agents(deployment) or kind.transports[0])
+        entry = _with(deployment.platform, host=listen.address, port=listen.port)
         self.context.deployment = _with(
             deployment, trunks=tuple(trunks), accounts=accounts, platform=entry, campaign=campaign
+        )
+
+    def _account_with_registrar(self, name: str, account: Account) -> Account:
+        """The account with the address where its phones register."""
+        at_carrier = _is_at_carrier(self.deployment, name)
+        ua = self.carrier.ua if at_carrier else self.platform.ua
+        listen = ua.local(account.transport)
+        return _with(
+            account,
+            host=listen.address,
+            port=listen.port,
+            ca_file=self._certificates.ca_file,
         )
 
     def _join_carrier(self) -> None:
