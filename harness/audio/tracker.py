@@ -220,7 +220,7 @@ class Tracker:
             self._began = self._first_sample(first, received, begin) / SAMPLE_RATE
             silent = _silence_before(received)
             if silent and parts is None:
-                # What came before the first packet says nothing of how the mark is received.
+                # Silence before the first packet is no sign of a mark that is received badly.
                 clearer, _ = confirm(received[silent:], mark, begin + silent + self._phase, _NARROW)
                 quality = max(quality, clearer)
         state.announced = state.seen = hop

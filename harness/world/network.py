@@ -91,7 +91,7 @@ def stranger(numbers: Collection[str]) -> Credentials:
 class Noise:
     """The noise of one tenant. ``phones`` returns the UDP ports of the harness's phones.
 
-    Phones on the open internet get all of this. No case may fail because of it: what comes from
+    Phones on the open internet get all of this. No case may fail because of it: traffic from
     strangers has to be told from what the platform sends.
     """
 
@@ -130,7 +130,7 @@ class Noise:
         self._tasks.append(self._audit.spawn(work, f"noise: {name}"))
 
     async def _scan(self, per_s: float) -> None:
-        """Send the methods to the phones in turn, from one socket, whose answers nobody reads."""
+        """Send the methods to the phones in turn, from one socket; answers are not read."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
             sock.bind((self._address, 0))
             for number in itertools.count():

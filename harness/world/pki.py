@@ -34,7 +34,7 @@ class Authority:
     """A certificate authority that writes into ``directory``; all files are readable by their owner
     only.
 
-    Made anew for each world: nobody else trusts it, and nothing that it has signed outlives the
+    Made anew for each world: no other program trusts it, and nothing that it has signed outlives the
     world.
     """
 

@@ -35,7 +35,7 @@ _EVERY: Final = 20  # one sample of this many is checked for loudness
 
 # Seconds until the next read is useful. A mark is decided after 80 ms at the earliest.
 _KNOWN, _QUIET, _UNDECIDED = 0.16, 0.05, 0.002
-#: The same while the parent waits for a mark, and how long it may have forgotten to wait.
+#: The same while the parent waits for a mark; after the second it reads at its usual pace again.
 _AWAITED, _LONGEST_AWAITED_S = 0.04, 1.0
 #: After a mark was present at each read for this long, no decision is near.
 _STEADY_SAMPLES: Final = RATE
@@ -98,9 +98,9 @@ class Hearing:
 
     @staticmethod
     def _has_come(since: float, now: float, events: Sequence[Event]) -> bool:
-        """Whether the mark that is awaited ``since`` then was heard, or nobody waits any more."""
-        is_heard = any(isinstance(event, MarkHeard) and event.at >= since for event in events)
-        return is_heard or now - since > _LONGEST_AWAITED_S
+        """Whether a mark was heard ``since`` then, or the parent will have given up."""
+        heard = [event.at for event in events if type(event) is MarkHeard]
+        return max(heard, default=0.0) >= since or now - since > _LONGEST_AWAITED_S
 
     def emit_digit(self, digit: str, duration_ms: int, method: DigitMethod) -> None:
         """Emit a digit that was received now."""

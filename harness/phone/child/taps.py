@@ -307,7 +307,7 @@ class _Tapped:
         self.on_rtcp = _ON_RTCP(asked.on_rtcp)
         self._block.stream = asked.user_data
         self._block.arrive = asked.on_rtp
-        self.buffer_from(bytes(_SOURCE_OCTETS))  # from nobody yet
+        self.buffer_from(bytes(_SOURCE_OCTETS))  # no source yet
         asked.on_rtp = _ARRIVE
         asked.user_data = self.address
 

@@ -35,7 +35,7 @@ class Ticker:
 
     A harness that runs on a busy machine must not blame the platform for audio that this world
     sent late, or relayed late: cases whose time this falls into are broken, not failed. So the
-    clock goes on, slower, while nobody plays.
+    clock goes on, slower, while none plays.
     """
 
     def __init__(self) -> None:

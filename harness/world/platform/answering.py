@@ -130,7 +130,7 @@ class RingGroup:
             await asyncio.sleep(_LOOKS_EVERY)
 
     async def _in_turns(self, targets: Sequence[LegTarget]) -> WireLeg:
-        """Ring batch by batch; the best of all refusals is raised when nobody has answered."""
+        """Ring batch by batch; the best of all refusals is raised when no phone has answered."""
         refusals: list[Refusal] = []
         for batch in self.settings.batches(len(targets)):
             if refusals:

@@ -163,7 +163,7 @@ class Platform:
                     shown = caller.showing(self.number_shown(call))
                 found.append(self.outside(phone.number, shown, headers, external))
             else:
-                # Nobody is logged in without a binding; one who is at two phones has two.
+                # An agent without a binding is not logged in; one at two phones has two bindings.
                 written = caller.written(self.deployment.number_format_at(group), self.region)
                 passed_on = [*headers, *self.headers_to_agent(call, toward)]
                 for binding in self.registrar.bindings(phone.aor_user):

@@ -50,7 +50,7 @@ from harness.world.wire.invite import IncomingCall
 
 AI: Final = "ai"
 _SOMEBODY_ELSE = "+12015550198"
-_RING_SECONDS = 120.0  # of whom the platform calls; agents and the AI have times of their own
+_RING_SECONDS = 120.0  # of a person the platform calls; agents and the AI have other times
 #: Seconds of RTP between caller and agent before it stops: enough for each to hear the other.
 _SOON_S = 0.7
 _KEPT_SECONDS = 8.0  # the platform ends a leg so long after its other side has gone

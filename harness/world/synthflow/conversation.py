@@ -450,7 +450,7 @@ class Conversation:
         return status
 
     async def _warm(self, handover: Handover, number: str) -> int:
-        """Call the target over the same trunk, brief whoever answers, and connect the two calls.
+        """Call the target over the same trunk, brief the person who answers, and connect the two calls.
         Returns the final status of that call, 487 if the caller has hung up by then.
         """
         service = self._service

@@ -321,7 +321,7 @@ class StreamFlow(Flow, asyncio.Protocol):
         self._layer.filter.carry("in", self, data, self._feed, self.reset, is_whole=False)
 
     def _feed(self, data: bytes) -> None:
-        """Cut what came into messages, and hand each on; a keep-alive is answered."""
+        """Split the received octets into messages, and hand each on; a keep-alive is answered."""
         try:
             for message in self._framer.feed(data):
                 if self._closed:
@@ -604,7 +604,7 @@ class TransportLayer:
 
     def _hand_on(self, message: Request | Response, flow: Flow) -> None:
         """Hand a message to the transactions. A request's Via gets the source that the socket saw
-        (RFC 3581); a response that is broken is dropped, as nobody could answer it.
+        (RFC 3581); a response that is broken is dropped, since it cannot be answered.
         """
         if isinstance(message, Request):
             stamped = message.with_top_via(message.via.stamped(*flow.remote))

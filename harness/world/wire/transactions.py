@@ -114,7 +114,7 @@ class ClientTransaction(_Transaction):
 
     An INVITE goes CALLING → PROCEEDING → COMPLETED after a refusal, whose ACK is sent here, or
     ACCEPTED after a 2xx, whose ACK the call sends. Other requests go TRYING → PROCEEDING →
-    COMPLETED. In the last two states only what comes again is waited for.
+    COMPLETED. In the last two states only retransmissions are waited for.
 
     ``on_response`` gets each provisional, the first final response, and for an INVITE every further
     2xx (each needs an ACK). Timeout and transport failure give a final response of our own, 408 or
