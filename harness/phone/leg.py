@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -294,12 +294,13 @@ class Leg:
         since: float | None = None,
         *,
         outlives_call: bool = False,
-        prompt: Callable[[], None] = lambda: None,
+        meanwhile: contextlib.AbstractContextManager[object] | None = None,
     ) -> Event:
         """The first event, past or within ``within`` seconds, for which ``predicate`` holds.
 
         Events before ``since`` (monotonic) are ignored. The wait ends when the call ends, unless
         ``outlives_call`` says that the event may come later (the 200 to a BYE, the recordings).
+        ``meanwhile`` is entered only if the event has not come yet.
         """
 
         def sought(event: Event) -> bool:
@@ -323,7 +324,7 @@ class Leg:
             log=self.log,
             missed=lambda: self.phone.instead(self._facts),
             stalled=self.phone.stalled_s,
-            prompt=prompt,
+            meanwhile=meanwhile,
         )
 
     def wait_for(
@@ -343,14 +344,19 @@ class Leg:
             within,
             since,
             outlives_call=outlives_call,
-            prompt=self._await_mark if kind is MarkHeard else lambda: None,
+            meanwhile=self._marks_at_once(within) if kind is MarkHeard else None,
         )
         assert isinstance(found, kind)
         return found
 
-    def _await_mark(self) -> None:
-        """Have the phone report the next mark at once: in a steady call it looks each 0.3 s only."""
-        self.phone.process.post("await_mark", leg=self.key)
+    @contextlib.contextmanager
+    def _marks_at_once(self, seconds: float) -> Iterator[None]:
+        """Have the phone report marks at once: in a steady call it looks each 0.3 s only."""
+        self.phone.process.post("await_mark", leg=self.key, seconds=seconds)
+        try:
+            yield
+        finally:
+            self.phone.process.post("await_mark", leg=self.key, seconds=0.0)
 
     def wait_state(self, state: str, within: float) -> CallState:
         """Wait until the call is in ``state``, or has been."""

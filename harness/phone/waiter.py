@@ -7,6 +7,7 @@ is at fault: if it accepts the message, the message is legal and the phone's sta
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import threading
@@ -97,7 +98,7 @@ def wait_for(
     log: Callable[[], str],
     missed: Callable[[], str | BaseException | None] = lambda: None,
     stalled: Callable[[float, float], float] = lambda begin, end: 0.0,
-    prompt: Callable[[], None] = lambda: None,
+    meanwhile: contextlib.AbstractContextManager[object] | None = None,
 ) -> T:
     """Wait until ``probe`` returns something other than None, and return that; ``changed`` triggers
     each attempt.
@@ -105,17 +106,16 @@ def wait_for(
     ``hopeless`` returns why the goal can no longer be reached: a text ends the wait with
     :class:`NeverCame`, an error is raised. An event that came in time counts even if its peer died
     right after it. At the deadline, ``missed`` is called in the same way, to explain the missing
-    event.
+    event. ``meanwhile`` is entered when there is something to wait for, until it has come.
 
     The time in which this process did not run, or that ``stalled`` returns between two moments,
-    does not count. ``prompt`` is called once, if there is anything to wait for.
+    does not count.
     """
     began = time.monotonic()
     deadline = began + within
     overslept_s = 0.0
     due = math.inf  # when this thread should wake up at the latest
-    is_prompted = False
-    with changed:
+    with contextlib.ExitStack() as waiting, changed:
         while True:
             now = time.monotonic()
             if now - due > _OVERSLEPT_S:
@@ -137,9 +137,9 @@ def wait_for(
                     raise end
             if end is not None or left <= 0:
                 raise never_came(goal, within, subject, end or "it never came", log())
-            if not is_prompted:
-                prompt()
-                is_prompted = True
+            if meanwhile is not None:
+                waiting.enter_context(meanwhile)
+                meanwhile = None
             due = time.monotonic() + min(left, _LONGEST_NAP)
             changed.wait(min(left, _LONGEST_NAP))
 

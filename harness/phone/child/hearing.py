@@ -35,7 +35,7 @@ _EVERY: Final = 20  # one sample of this many is checked for loudness
 
 # Seconds until the next read is useful. A mark is decided after 80 ms at the earliest.
 _KNOWN, _QUIET, _UNDECIDED = 0.16, 0.05, 0.002
-#: The same while the parent waits for a mark; after the second it reads at its usual pace again.
+#: The same while the parent waits for a mark. A mark that does not come so soon may never come.
 _AWAITED, _LONGEST_AWAITED_S = 0.04, 1.0
 #: After a mark was present at each read for this long, no decision is near.
 _STEADY_SAMPLES: Final = RATE
@@ -56,11 +56,11 @@ class Hearing:
         self._newest = np.zeros(1, np.int16)
         self._unmeasured: list[NDArray[np.int16]] = []  # since the last pulse
         self._since_pulse = 0  # samples
-        self._awaited_since: float | None = None  # monotonic
+        self._awaited_until = 0.0  # monotonic
 
-    def await_mark(self) -> None:
-        """The parent waits for the next mark: read often until it is heard. Any thread may call."""
-        self._awaited_since = time.monotonic()
+    def await_mark(self, seconds: float) -> None:
+        """Read often for so long: the parent waits for a mark. Any thread may call."""
+        self._awaited_until = time.monotonic() + min(seconds, _LONGEST_AWAITED_S)
 
     @property
     def pause(self) -> float:
@@ -70,7 +70,7 @@ class Hearing:
         if self._samples < _TIMING_SAMPLES:
             return _UNDECIDED
         if self._marks.present is not None:
-            if self._awaited_since is not None:
+            if time.monotonic() < self._awaited_until:
                 return _AWAITED
             return LONGEST_PAUSE_S if self._samples - self._unknown >= _STEADY_SAMPLES else _KNOWN
         return _UNDECIDED if self._is_loud() else _QUIET
@@ -91,16 +91,8 @@ class Hearing:
         self._since_pulse += len(samples)
         if self._since_pulse >= _PULSE_SAMPLES:
             events.append(self._pulse(now))
-        if self._awaited_since is not None and self._has_come(self._awaited_since, now, events):
-            self._awaited_since = None
         if events:
             self._emit(events)
-
-    @staticmethod
-    def _has_come(since: float, now: float, events: Sequence[Event]) -> bool:
-        """Whether a mark was heard ``since`` then, or the parent will have given up."""
-        heard = [event.at for event in events if type(event) is MarkHeard]
-        return max(heard, default=0.0) >= since or now - since > _LONGEST_AWAITED_S
 
     def emit_digit(self, digit: str, duration_ms: int, method: DigitMethod) -> None:
         """Emit a digit that was received now."""
@@ -199,10 +191,10 @@ class MarkListener:
                 self._thread = threading.Thread(target=self._run, name="mark listener", daemon=True)
                 self._thread.start()
 
-    def await_mark(self, hearing: Hearing) -> None:
+    def await_mark(self, hearing: Hearing, seconds: float) -> None:
         """See :meth:`Hearing.await_mark`."""
         with self._changed:
-            hearing.await_mark()
+            hearing.await_mark(seconds)
             self._changed.notify()
 
     def end(self, recorder: Recorder) -> None:

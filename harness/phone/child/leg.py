@@ -314,9 +314,9 @@ class CallLeg:
         """Emit the RTP counters; False without a stream."""
         return self.rtp.emit_statistics(self.call)
 
-    def await_mark(self) -> None:
-        """Report the next mark as soon as it is heard."""
-        self.media.await_mark()
+    def await_mark(self, seconds: float) -> None:
+        """Report marks as soon as they are heard, for so long."""
+        self.media.await_mark(seconds)
 
     # Callbacks of pjsua.
 

@@ -92,9 +92,9 @@ class LegMedia:
             self.recordings = self._files
             self._players.listener.begin(received, self._hearing)
 
-    def await_mark(self) -> None:
-        """The parent waits for the next mark of this leg."""
-        self._players.listener.await_mark(self._hearing)
+    def await_mark(self, seconds: float) -> None:
+        """See :meth:`Hearing.await_mark`."""
+        self._players.listener.await_mark(self._hearing, seconds)
 
     def wait_until_alone(self) -> None:
         """Wait until the bridge's clock has released the call's port, whose stream is about to be
