@@ -34,6 +34,11 @@ def add_files(
     """Add the files to the evidence of a run whose cases are over; in lines, what went wrong and
     what each file shows.
     """
+    declared = dict.fromkeys(one.witness for one in deployments if one.witness is not None)
+    has_folders = any(one.directory is not None for one in declared)
+    has_commands = grants.command and any(one.command for one in declared)
+    if not given and not has_folders and not has_commands:
+        return []
     # its libraries take time to import, and few runs have such files
     from harness.report import witnesses
 
@@ -42,7 +47,6 @@ def add_files(
         return []
     began = min(case.began_wall for case in cases)
     ended = max(case.wall(case.ended) for case in cases)
-    declared = dict.fromkeys(one.witness for one in deployments if one.witness is not None)
     lines: list[str] = []
     #: By where they were made.
     paths: dict[Literal["ai", "platform"], list[Path]] = defaultdict(list)

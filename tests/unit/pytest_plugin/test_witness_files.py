@@ -112,6 +112,17 @@ def test_the_file_says_where_recordings_come_from(
     assert [one["cases"] != [] for one in read_witnesses(made.directory)] == [True]
 
 
+def test_evidence_is_not_read_for_a_run_that_has_no_such_files(
+    tmp_path: Path, runs: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That takes two milliseconds a case."""
+    made = runs.make_run(tmp_path / "reports", rows=(ROW,))
+    monkeypatch.setattr(
+        "harness.run.plugin.witness_files.read_cases", lambda run: pytest.fail("read")
+    )
+    assert add_files(made.directory, [made.deployment], [], Grants(command=True)) == []
+
+
 def test_a_command_without_its_users_word_is_not_run(tmp_path: Path, runs: ModuleType) -> None:
     made = runs.make_run(tmp_path / "reports", rows=(ROW,))
     command = ("touch", str(tmp_path / "ran"))
