@@ -47,8 +47,7 @@ def _reliability(scene: Scene, offer: Message | None, reached: Message | None) -
     acknowledged reliably itself need not ask the AI for it, unless an agent rang meanwhile.
     """
     found = scene.of("prack")
-    alone = scene.value("instead") in (None, "nobody")
-    if alone and found and not any(finding.failed for finding in found):
+    if not scene.people_rang_instead and found and not any(finding.failed for finding in found):
         return
     if offer is None or "100rel" not in (offer.get("Require") or ""):
         return

@@ -397,6 +397,11 @@ class Scene:
         group = self.deployment.groups[fallback]
         return (bool(group.agents) and not group.others) or group.is_machine
 
+    @property
+    def people_rang_instead(self) -> bool:
+        """Whether agents were seen to ring for a call that was to reach the AI."""
+        return self.value("instead") not in (None, "nobody")
+
 
 def ends_of(finding: Finding) -> list[str]:
     """The legs that a finding is about, the one that shows it first."""

@@ -124,10 +124,9 @@ def _of_others_who_rang(scene: Scene) -> Symptom:
     if scene.moment == "unanswered":
         return "reach"
     # People rang instead of the AI, or it is not known whether the AI got the call.
-    people_rang = scene.value("instead") not in (None, "nobody")
     ai_is_unseen = scene.value("ai.saw") is None
     calls_the_ai = scene.moment in _CALLS_THE_AI
-    return "reach" if people_rang and ai_is_unseen and calls_the_ai else "other"
+    return "reach" if scene.people_rang_instead and ai_is_unseen and calls_the_ai else "other"
 
 
 def _without_finding(scene: Scene, found: dict[Symptom, list[Finding]]) -> None:
@@ -154,7 +153,7 @@ def _has_not_reached(scene: Scene) -> bool:
         return False
     if scene.value("caller.end") in ("refused", "still ringing"):
         return True
-    return scene.value("instead") not in (None, "nobody")
+    return scene.people_rang_instead
 
 
 def _was_dropped(scene: Scene) -> bool:

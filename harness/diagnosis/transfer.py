@@ -214,7 +214,7 @@ def _dialled(scene: Scene) -> None:
         scene.record("transfer.answer", scene.value("final.code"), *end)
         scene.record("transfer.refusal", scene.value("final.refusal"), *end)
     # If voicemail was to answer, a phone that rang is of another group.
-    if scene.value("instead") not in (None, "nobody") and not scene.of("landing"):
+    if scene.people_rang_instead and not scene.of("landing"):
         scene.record("transfer.landed", "another group", *scene.shown_by("instead"))
 
 

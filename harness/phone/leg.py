@@ -303,9 +303,6 @@ class Leg:
         ``meanwhile`` is entered only if the event has not come yet.
         """
 
-        def sought(event: Event) -> bool:
-            return (since is None or event.at >= since) and predicate(event)
-
         def hopeless() -> str | BaseException | None:
             error = self.phone.overrun or self.phone.error
             if error is not None:
@@ -316,7 +313,7 @@ class Leg:
 
         return wait_for(
             self.phone.changed,
-            first(self._facts, sought),
+            first(self._facts, predicate, since=since),
             goal=goal,
             within=within,
             subject=self.id,

@@ -315,11 +315,7 @@ class Phone:
         since: float | None = None,
     ) -> Event:
         """The first of :attr:`events` for which ``predicate`` holds; see :meth:`Leg.wait`."""
-
-        def sought(event: Event) -> bool:
-            return (since is None or event.at >= since) and predicate(event)
-
-        return self._wait(goal, sought, within)
+        return self._wait(goal, predicate, within, since=since)
 
     def wait_for(
         self,
@@ -341,11 +337,17 @@ class Phone:
         return found
 
     def _wait(
-        self, goal: str, predicate: Callable[[Event], bool], within: float, *, begin: int = 0
+        self,
+        goal: str,
+        predicate: Callable[[Event], bool],
+        within: float,
+        *,
+        begin: int = 0,
+        since: float | None = None,
     ) -> Event:
         return wait_for(
             self.changed,
-            first(self._events, predicate, begin),
+            first(self._events, predicate, begin, since),
             goal=goal,
             within=within,
             subject=self.name,

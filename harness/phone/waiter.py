@@ -68,10 +68,13 @@ def never_came(goal: str, within: float, subject: str, why: str, log: str) -> Ne
 
 
 def first(
-    events: Sequence[Event], predicate: Callable[[Event], bool], begin: int = 0
+    events: Sequence[Event],
+    predicate: Callable[[Event], bool],
+    begin: int = 0,
+    since: float | None = None,
 ) -> Callable[[], Event | None]:
-    """A probe for the first event from index ``begin`` for which ``predicate`` holds. ``events``
-    may grow; each is checked once.
+    """A probe for the first event from index ``begin``, and not before ``since`` (monotonic), for
+    which ``predicate`` holds. ``events`` may grow; each is checked once.
     """
     seen = begin
 
@@ -80,7 +83,7 @@ def first(
         while seen < len(events):
             event = events[seen]
             seen += 1
-            if predicate(event):
+            if (since is None or event.at >= since) and predicate(event):
                 return event
         return None
 

@@ -42,7 +42,7 @@ class CheckFunction(Generic[P, Found]):
         #: have.
         self.compares_numbers = compares_numbers
         self._function = function
-        self._parameters = tuple(inspect.signature(function).parameters)
+        self._signature = inspect.signature(function)
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Found:
@@ -50,7 +50,7 @@ class CheckFunction(Generic[P, Found]):
 
     def of(self, *args: P.args, **kwargs: P.kwargs) -> Expected:
         """The expectation, with these arguments."""
-        given = dict(zip(self._parameters, args, strict=False)) | kwargs
+        given = self._signature.bind(*args, **kwargs).arguments
         plain = {name: plain_argument(value) for name, value in given.items()}
         return Expected(at=time.monotonic(), check=self.name, given=plain)
 
