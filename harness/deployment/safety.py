@@ -98,7 +98,7 @@ class Guard:
                 raise self._refused(uri, "a tel URI with parameters may mean another number")
         elif parsed.scheme not in ("sip", "sips"):
             raise self._wrong(uri, f"the scheme is {parsed.scheme}")
-        number = self._strings.get(user)
+        number = self._listed_as(user)
         if number is None:
             raise self._wrong(uri, f"{user!r} is no number of {self._deployment.name}")
         if parsed.scheme != "tel":
@@ -154,7 +154,7 @@ class Guard:
         """Raise :class:`RefusedError` unless ``number`` (E.164, or a user) may be called, by
         whomever.
         """
-        if self._strings.get(unquote(number)) != number:
+        if self._listed_as(unquote(number)) != number:
             raise self._refused(number, "it is no number of the deployment")
         if reason := self.refusal(number):
             raise self._refused(number, reason)
@@ -262,19 +262,26 @@ class Guard:
     def _listed(self) -> frozenset[str]:
         return frozenset(numbers_of(self._deployment))
 
+    def _listed_as(self, dialled: str) -> str | None:
+        """What the deployment lists, as a number or a user, of what is dialled so."""
+        if (user := self._users.get(dialled)) is not None:
+            return user
+        return dialled if dialled in self._listed else self._spelled.get(dialled)
+
     @cached_property
-    def _strings(self) -> dict[str, str]:
-        """Every way to dial each number of the deployment → the number; the users of its phones,
-        lines and groups → themselves.
-        """
-        found: dict[str, str] = {}
-        for number in self._listed:
-            found[number] = number
-            for digits in _spellings(number, self._dialled_in):
-                found[digits] = number
+    def _users(self) -> dict[str, str]:
+        """The users of the deployment's phones, lines and groups, by what is dialled for each."""
         users = {phone.user for phone in self._deployment.phones.values() if phone.user}
-        users |= users_called(self._deployment)
-        return found | {unquote(user): user for user in users}
+        return {unquote(user): user for user in users | users_called(self._deployment)}
+
+    @cached_property  # 30 ms for two hundred numbers, and most are dialled with their plus
+    def _spelled(self) -> dict[str, str]:
+        """The deployment's numbers by the other ways to dial each."""
+        return {
+            digits: number
+            for number in self._listed
+            for digits in _spellings(number, self._dialled_in)
+        }
 
     @cached_property
     def _home_code(self) -> int:
