@@ -147,7 +147,8 @@ def as_flac(path: Path) -> None:
     try:
         samples, rate = read_wav(path)
         if len(samples):
-            octets = _octets(samples, rate, format="FLAC", compression_level=1.0)
+            # 1.0 makes it 5 % smaller, in 1.6 times the time
+            octets = _octets(samples, rate, format="FLAC", compression_level=0.8)
             whole_file.write(path.with_suffix(".flac"), octets)
             path.unlink()
     except (OSError, WavError, soundfile.LibsndfileError):

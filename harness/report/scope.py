@@ -446,7 +446,8 @@ def complete_content(deployment: Deployment) -> dict[str, Any]:
 
 
 def _without_secrets(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    """pydantic's dump of a model without the secrets in it."""
+    if isinstance(value, dict):
         kept = {}
         for key, item in value.items():
             if not _is_secret(item):
@@ -458,7 +459,7 @@ def _without_secrets(value: Any) -> Any:
 
 
 def _is_secret(value: Any) -> bool:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return bool(value) and all(isinstance(item, SecretStr) for item in value.values())
     return isinstance(value, SecretStr)
 

@@ -181,6 +181,10 @@ def split_host_port(text: str) -> tuple[str, int | None]:
     """``host``, ``host:port`` or ``[v6]:port``, spaces around the colon allowed. Raises
     SipSyntaxError.
     """
+    return _read_host_port(text) if len(text) <= _LONGEST_KEPT else _split_host_port(text)
+
+
+def _split_host_port(text: str) -> tuple[str, int | None]:
     text = text.strip()
     if text.startswith("["):
         inside, closed, rest = text.partition("]")
@@ -198,6 +202,10 @@ def split_host_port(text: str) -> tuple[str, int | None]:
     if rest[0] != ":" or port is None:
         raise SipSyntaxError(f"not a port: {text!r}")
     return host, port
+
+
+#: A case asks a hundred times for each of its few places.
+_read_host_port = lru_cache(maxsize=_MOST_KEPT)(_split_host_port)
 
 
 def host_of(place: str) -> str:

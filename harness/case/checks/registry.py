@@ -20,7 +20,7 @@ import typing
 from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 from numbers import Integral, Real
-from typing import Any, Generic, Literal, ParamSpec, TypeVar, Union, cast
+from typing import Any, Final, Generic, Literal, ParamSpec, TypeVar, Union, cast
 
 from harness.case import checks
 from harness.case.events import Event, Expected, SipMessage
@@ -30,6 +30,8 @@ from harness.sip.message import Message, parse_once
 P = ParamSpec("P")
 #: Makes an argument of its plain form.
 Reader = Callable[[Any], Any]
+#: Of what JSON has as it is.
+_PLAIN: Final = frozenset({type(None), bool, str, int, float})
 Found = TypeVar("Found", bound=Finding | None, covariant=True)
 
 
@@ -101,9 +103,11 @@ def _load() -> None:
 
 def plain_argument(value: object) -> Any:
     """JSON-ready data. Events and messages are kept: the recorder stores references to them."""
+    if type(value) in _PLAIN:  # most of them
+        return value
     if isinstance(value, Enum):
         return value.name.lower()  # the values are words for people
-    if value is None or isinstance(value, bool | str | Event | Message):
+    if isinstance(value, str | Event | Message):
         return value
     if isinstance(value, Integral):  # NumPy's as well
         return int(value)

@@ -43,6 +43,7 @@ _OF_WORKERS: Final = (
     "harness.run.plugin.fixtures",
     "harness.scenario.registration",
     "harness.support.http_client.session",
+    "numpy.ma",  # for numpy.median
 )
 _STARTED_BY_EACH: Final = 2
 
