@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import allure_commons
@@ -252,6 +253,20 @@ def leave_out_cases() -> None:
     """
     if (listener := _allure_listener()) is not None:
         listener.allure_logger = _WithoutCases()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Where all are cases, allure-pytest has nothing to write: following each fixture of theirs
+    costs a worker a twentieth of its time.
+    """
+    listener = _allure_listener()
+    if listener is None or not session.items or not all(map(case_of, session.items)):
+        return
+    session.config.pluginmanager.unregister(listener)
+    allure_commons.plugin_manager.unregister(listener)
+    # allure-pytest's own cleanup looks for it
+    session.config.add_cleanup(partial(allure_commons.plugin_manager.register, listener))
 
 
 def leave_out() -> None:
