@@ -64,9 +64,8 @@ def split_outside(text: str, separator: str, *, angles: bool = True) -> list[str
     The parts are stripped, and empty ones are kept: whether an empty element is an error is the
     caller's business (RFC 3261 section 7.3 allows none, many senders write a trailing comma).
     """
-    if '"' not in text and not (
-        angles and "<" in text
-    ):  # nothing to stand inside of, as nearly always
+    # As nearly always, there is nothing to stand inside of, or nothing to split at.
+    if '"' not in text and (separator not in text or not (angles and "<" in text)):
         return [part.strip() for part in text.split(separator)]
     parts: list[str] = []
     begin = 0
@@ -149,7 +148,10 @@ class Params:
         return default
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and any(key.lower() == name.lower() for key, _ in self.items)
+        if not isinstance(name, str):
+            return False
+        lowered = name.lower()
+        return any(key.lower() == lowered for key, _ in self.items)
 
     def __iter__(self) -> Iterator[tuple[str, str | None]]:
         return iter(self.items)
@@ -166,7 +168,8 @@ class Params:
 
     def without(self, name: str) -> Params:
         """The same lacking ``name``."""
-        return Params(tuple((k, v) for k, v in self.items if k.lower() != name.lower()))
+        lowered = name.lower()
+        return Params(tuple((k, v) for k, v in self.items if k.lower() != lowered))
 
     def __str__(self) -> str:
         return "".join(

@@ -133,7 +133,11 @@ class Message:
 
     def has(self, name: str) -> bool:
         """Whether a header line of that name exists."""
-        return self.get(name) is not None
+        return self.count(name) > 0
+
+    def count(self, name: str) -> int:
+        """The number of header lines of that name."""
+        return len(self._by_key.get(key(name), ()))
 
     def _need(self, name: str) -> str:
         value = self.get(name)
@@ -286,13 +290,10 @@ class Message:
         """The same with its topmost Via value replaced."""
         # The other Via values belong to other hops, and may contain characters that cannot be sent.
         values = [str(via), *(_FORBIDDEN.sub(" ", value) for value in self.values("Via")[1:])]
+        vias = as_headers(("Via", value) for value in values)
         at = next((i for i, header in enumerate(self.headers) if header.key == "via"), 0)
-        kept = self.without("Via").headers
-        return replace(
-            self,
-            headers=(*kept[:at], *as_headers(("Via", value) for value in values), *kept[at:]),
-            received=None,
-        )
+        others = (header for header in self.headers[at:] if header.key != "via")
+        return replace(self, headers=(*self.headers[:at], *vias, *others), received=None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from urllib.parse import quote_from_bytes as percent_encode
 from urllib.parse import unquote as percent_decode
 
 from harness.sip.grammar import (
@@ -26,17 +27,17 @@ _MISPLACED = re.compile(r"[<>\x00-\x20\x7f]")
 #: What leaves it open where a display name without quotes ends.
 _MISPLACED_IN_NAME = re.compile(r'[">\x00-\x08\x0a-\x1f\x7f]')
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_UNRESERVED = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.!~*'()"
-# Characters that need no escape, by place (RFC 3261 section 25.1: user-unreserved, hnv-unreserved).
-_USER_SAFE = frozenset((_UNRESERVED + "&=+$,;?/").encode())
-_PASSWORD_SAFE = frozenset((_UNRESERVED + "&=+$,").encode())
-_HEADER_SAFE = frozenset((_UNRESERVED + "[]/?:+$").encode())
+_MARKS = "-_.!~*'()"
+# Characters besides letters and digits that need no escape, by place (RFC 3261 section 25.1:
+# user-unreserved, hnv-unreserved).
+_USER_SAFE = _MARKS + "&=+$,;?/"
+_PASSWORD_SAFE = _MARKS + "&=+$,"
+_HEADER_SAFE = _MARKS + "[]/?:+$"
 _SIP_SCHEMES = ("sip", "sips")
 
 
-def _escape(text: str, safe: frozenset[int]) -> str:
-    raw = text.encode("utf-8", "surrogateescape")
-    return "".join(chr(byte) if byte in safe else f"%{byte:02X}" for byte in raw)
+def _escape(text: str, safe: str) -> str:
+    return percent_encode(text.encode("utf-8", "surrogateescape"), safe)
 
 
 def _unescape(text: str, *, where: str) -> str:

@@ -76,7 +76,7 @@ def _mandatory(message: Request | Response) -> str | None:
         if not message.has(name):
             return f"{name} is missing"
     for name in _SINGLE:
-        if len(message.get_all(name)) > 1:
+        if message.count(name) > 1:
             return f"{name} stands more than once"
     for name in ("From", "To"):
         if lacks_quotes(message.get(name) or ""):
