@@ -19,7 +19,7 @@ from harness.audio.samples import resample
 from harness.audio.wav import read_wav, to_int16
 from harness.support.resources import prompt_names
 from harness.world.media.leg import LegMedia, is_g711
-from harness.world.media.rtp import RtpStream
+from harness.world.media.rtp import RtpStream, local_network
 
 TICK: Final = 0.020  #: seconds: one G.711 frame of 160 octets
 _IDLE_TICK: Final = 0.1  #: without subscribers; relayed audio stands still with the event loop, too
@@ -75,19 +75,22 @@ class Ticker:
             self._handle = None
 
     def _tick(self) -> None:
-        """Call the subscribers. The next tick is due by the clock, however long they take; one that
-        raises is dropped, so that the others' audio goes on.
-        """
+        """Call the subscribers. The next tick is due by the clock, however long they take."""
+        if self._subscribers:
+            local_network().run(self._call_subscribers)
+        loop = asyncio.get_running_loop()
+        self.due += TICK if self._subscribers else _IDLE_TICK
+        self._note_lateness(loop.time())
+        self._handle = loop.call_at(self.due, self._tick)
+
+    def _call_subscribers(self) -> None:
+        """One that raises is dropped, so that the others' audio goes on."""
         for subscriber in list(self._subscribers):
             try:
                 subscriber()
             except Exception:
                 _log.exception("a subscriber of the ticker failed and is dropped")
                 self.remove(subscriber)
-        loop = asyncio.get_running_loop()
-        self.due += TICK if self._subscribers else _IDLE_TICK
-        self._note_lateness(loop.time())
-        self._handle = loop.call_at(self.due, self._tick)
 
     def _note_lateness(self, now: float) -> None:
         if now - self.due > _MOST_LATE:

@@ -27,7 +27,7 @@ from harness.errors import ResourceError
 from harness.world.media import sound
 from harness.world.media.digits import EventReceiver, ReceivedDigit, event_packets
 from harness.world.media.leg import LegMedia
-from harness.world.media.rtp import Packet, RtpStream
+from harness.world.media.rtp import Packet, RtpStream, local_network
 from harness.world.media.sound import FRAME, TICK, Frames, Ticker
 from harness.world.settings import AssistantSettings, Sends
 
@@ -90,7 +90,8 @@ class Turns:
 
 
 def _root_mean_square(samples: NDArray[np.int16]) -> float:
-    return float(np.sqrt(np.mean(np.square(samples.astype(np.float64)))))
+    as_floats = samples.astype(np.float64)  # their squares add up exactly
+    return math.sqrt(as_floats.dot(as_floats) / len(as_floats))
 
 
 class AudioInput:
@@ -508,7 +509,8 @@ class MediaEngine:
         for phase in range(1, PHASES):
             if self._phases[phase]:
                 at = self._ticker.due + phase * TICK / PHASES
-                asyncio.get_running_loop().call_at(at, self.advance, phase)
+                run = local_network().run
+                asyncio.get_running_loop().call_at(at, run, self.advance, phase)
 
     def advance(self, phase: int) -> None:
         """Have the channels of that phase hear what has come, and speak. One that fails or is closed
