@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Callable
 from functools import cache
@@ -22,6 +23,8 @@ from harness.world.media.leg import LegMedia, is_g711
 from harness.world.media.rtp import RtpStream, local_network
 
 TICK: Final = 0.020  #: seconds: one G.711 frame of 160 octets
+PHASES: Final = 4  #: of a tick, in which audio is sent: evenly spread
+_PHASE_S: Final = TICK / PHASES
 _IDLE_TICK: Final = 0.1  #: without subscribers; relayed audio stands still with the event loop, too
 _MOST_LATE = 0.2  # a clock further behind than this starts anew, instead of catching up in a burst
 
@@ -31,7 +34,10 @@ _log = logging.getLogger(__name__)
 
 
 class Ticker:
-    """Calls its subscribers every 20 ms without drift, and notes when the event loop stood still.
+    """Calls its subscribers every 20 ms without drift, each in its phase of the tick, and notes when
+    the event loop stood still.
+
+    It wakes for no phase without subscribers: to wake costs more than most of what they do.
 
     A harness that runs on a busy machine must not blame the platform for audio that this world
     sent late, or relayed late: cases whose time this falls into are broken, not failed. So the
@@ -39,64 +45,93 @@ class Ticker:
     """
 
     def __init__(self) -> None:
-        self._subscribers: list[Callable[[], None]] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._subscribers: tuple[list[Callable[[], None]], ...] = tuple([] for _ in range(PHASES))
         self._handle: asyncio.TimerHandle | None = None
-        self.due = 0.0  #: when the present or next tick is, by the event loop's clock
+        self._phase = 0  # the present or next one …
+        self._due = 0.0  # … and when it is, by the event loop's clock
         #: From when to when (monotonic) audio stood still, since the machine was too busy.
         self.stood_still: deque[tuple[float, float]] = deque(maxlen=_KEPT)
         self.stood_still_s = 0.0  #: for how long in all
 
     def start(self) -> None:
         """Begin with the next turn of the event loop."""
-        self._loop = loop = self._loop or asyncio.get_running_loop()
+        now = asyncio.get_running_loop().time()
         if self._handle is not None:
-            self._handle.cancel()
-            self._note_lateness(loop.time())
-        self.due = loop.time()
-        self._handle = loop.call_at(self.due, self._tick)
+            self._note_lateness(now)
+        self._wake_at(now)
 
-    def add(self, subscriber: Callable[[], None]) -> None:
+    def add(self, subscriber: Callable[[], None], phase: int = 0) -> None:
         """Add a subscriber."""
-        self._subscribers.append(subscriber)
-        if len(self._subscribers) == 1:
+        is_first = not any(self._subscribers)
+        self._subscribers[phase].append(subscriber)
+        if is_first:
+            self._phase = phase
             self.start()
+        elif self._handle is not None:
+            sooner = self._due - (self._phase - phase) % PHASES * _PHASE_S
+            if asyncio.get_running_loop().time() < sooner < self._due:
+                self._phase = phase
+                self._wake_at(sooner)
 
     def remove(self, subscriber: Callable[[], None]) -> None:
         """Remove a subscriber."""
-        if subscriber in self._subscribers:
-            self._subscribers.remove(subscriber)
+        for subscribers in self._subscribers:
+            if subscriber in subscribers:
+                subscribers.remove(subscriber)
 
     def stop(self) -> None:
         """Remove all subscribers."""
-        self._subscribers.clear()
+        for subscribers in self._subscribers:
+            subscribers.clear()
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
 
+    def phase_after(self, moment: float) -> int:
+        """The phase that follows a moment of the event loop's clock soonest."""
+        return (self._phase + math.ceil((moment - self._due) / _PHASE_S)) % PHASES
+
     def _tick(self) -> None:
-        """Call the subscribers. The next tick is due by the clock, however long they take."""
-        if self._subscribers:
-            local_network().run(self._call_subscribers)
-        loop = asyncio.get_running_loop()
-        self.due += TICK if self._subscribers else _IDLE_TICK
-        self._note_lateness(loop.time())
-        self._handle = loop.call_at(self.due, self._tick)
+        """Call the subscribers of this phase. The next one is due by the clock, however long they
+        take.
+        """
+        try:
+            if self._subscribers[self._phase]:
+                local_network().run(self._call_subscribers)
+        finally:  # a receiver of what they sent may have failed, which is the event loop's to say
+            self._due += self._to_next_phase()
+            self._note_lateness(asyncio.get_running_loop().time())
+            self._wake_at(self._due)
 
     def _call_subscribers(self) -> None:
         """One that raises is dropped, so that the others' audio goes on."""
-        for subscriber in list(self._subscribers):
+        for subscriber in list(self._subscribers[self._phase]):
             try:
                 subscriber()
             except Exception:
                 _log.exception("a subscriber of the ticker failed and is dropped")
                 self.remove(subscriber)
 
+    def _to_next_phase(self) -> float:
+        """Go on to the next phase that has subscribers; returns the seconds until it is due."""
+        for steps in range(1, PHASES + 1):
+            phase = (self._phase + steps) % PHASES
+            if self._subscribers[phase]:
+                self._phase = phase
+                return steps * _PHASE_S
+        return _IDLE_TICK
+
+    def _wake_at(self, due: float) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._due = due
+        self._handle = asyncio.get_running_loop().call_at(due, self._tick)
+
     def _note_lateness(self, now: float) -> None:
-        if now - self.due > _MOST_LATE:
-            self.stood_still.append((self.due, now))
-            self.stood_still_s += now - self.due
-            self.due = now
+        if now - self._due > _MOST_LATE:
+            self.stood_still.append((self._due, now))
+            self.stood_still_s += now - self._due
+            self._due = now
 
 
 FRAME: Final = 160  #: samples, and octets, of 20 ms

@@ -4,7 +4,6 @@ of 20 ms.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 import time
@@ -27,8 +26,8 @@ from harness.errors import ResourceError
 from harness.world.media import sound
 from harness.world.media.digits import EventReceiver, ReceivedDigit, event_packets
 from harness.world.media.leg import LegMedia
-from harness.world.media.rtp import Packet, RtpStream, local_network
-from harness.world.media.sound import FRAME, TICK, Frames, Ticker
+from harness.world.media.rtp import Packet, RtpStream
+from harness.world.media.sound import FRAME, PHASES, TICK, Frames, Ticker
 from harness.world.settings import AssistantSettings, Sends
 
 if TYPE_CHECKING:
@@ -41,7 +40,6 @@ REPLY_SECONDS: Final = 0.480  #: in band: "I hear your mark" …
 VOICE_SECONDS: Final = 0.320  #: … and in turn the assistant's own voice
 _ULAW_ALAW = np.stack([g711.decode_ulaw(bytes(range(256))), g711.decode_alaw(bytes(range(256)))])
 
-PHASES: Final = 4  #: of a tick
 _JITTER_S = 0.003  # of the caller's packets: the tick that hears one is later than it by this
 _WAITS = 3  # ticks
 _PATIENCE = 3  # ticks without a packet before silence is heard
@@ -465,6 +463,7 @@ class MediaEngine:
         self._bank = DetectorBank(capacity)
         self._free = list(range(capacity - 1, -1, -1))
         self._phases: tuple[list[Channel], ...] = tuple([] for _ in range(PHASES))
+        self._advances = [partial(self.advance, phase) for phase in range(PHASES)]
 
     def open(
         self,
@@ -478,39 +477,37 @@ class MediaEngine:
             raise ResourceError("no more calls can be listened to at once")
         channel = Channel(self, self._free.pop(), media, listener, voice, settings)
         self._bank.reset(channel.stream)
-        if not len(self):
-            self._ticker.add(self._tick)
-        self._phases[0].append(channel)
+        self._put(channel, 0)
         return channel
 
     def follow(self, channel: Channel) -> None:
         """Have a channel speak soon after its caller's packets, of which one has just come: its
         answer is there before the caller's next tick, wherever in the world's tick that is.
         """
-        after = time.monotonic() + _JITTER_S - self._ticker.due
-        phase = math.ceil(after * PHASES / TICK) % PHASES
-        self._phases[0].remove(channel)
-        self._phases[phase].append(channel)
+        phase = self._ticker.phase_after(time.monotonic() + _JITTER_S)
+        if phase != 0:
+            self._put(channel, phase)  # before it leaves the first: an idle ticker begins anew
+            self._take(channel, 0)
 
     def forget(self, channel: Channel) -> None:
         """Remove a closed channel."""
-        for channels in self._phases:
+        for phase, channels in enumerate(self._phases):
             if channel in channels:
-                channels.remove(channel)
+                self._take(channel, phase)
                 self._free.append(channel.stream)
-        if not len(self):
-            self._ticker.remove(self._tick)
+
+    def _put(self, channel: Channel, phase: int) -> None:
+        if not self._phases[phase]:
+            self._ticker.add(self._advances[phase], phase)
+        self._phases[phase].append(channel)
+
+    def _take(self, channel: Channel, phase: int) -> None:
+        self._phases[phase].remove(channel)
+        if not self._phases[phase]:
+            self._ticker.remove(self._advances[phase])
 
     def __len__(self) -> int:
         return sum(map(len, self._phases))
-
-    def _tick(self) -> None:
-        self.advance(0)
-        for phase in range(1, PHASES):
-            if self._phases[phase]:
-                at = self._ticker.due + phase * TICK / PHASES
-                run = local_network().run
-                asyncio.get_running_loop().call_at(at, run, self.advance, phase)
 
     def advance(self, phase: int) -> None:
         """Have the channels of that phase hear what has come, and speak. One that fails or is closed

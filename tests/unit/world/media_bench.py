@@ -15,9 +15,9 @@ from harness.world.media import sound
 from harness.world.media.digits import ReceivedDigit
 from harness.world.media.leg import LegMedia
 from harness.world.media.rtp import Packet
-from harness.world.media.sound import Ticker
+from harness.world.media.sound import PHASES, Ticker
 from harness.world.settings import AssistantSettings
-from harness.world.synthflow.media_engine import PHASES, Channel, MediaEngine
+from harness.world.synthflow.media_engine import Channel, MediaEngine
 
 if TYPE_CHECKING:
     from harness.world.synthflow.conversation import Conversation

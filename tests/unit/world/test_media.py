@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 import pytest
@@ -165,6 +166,43 @@ def test_packets_arrive_in_order_with_their_source_and_never_within_the_sender()
 # -- offer and answer of a leg
 
 
+def test_packets_sent_on_a_tick_are_there_when_it_is_over_and_a_bad_receiver_stops_no_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def script(loop: asyncio.AbstractEventLoop, sender: RtpPort, receiver: RtpPort) -> None:
+        clock, ticker, came = StepClock(monkeypatch), Ticker(), [0]
+        failed: list[object] = []
+        loop.set_exception_handler(lambda _, context: failed.append(context["exception"]))
+
+        def takes(data: bytes) -> None:
+            came[0] += 1
+            raise ValueError
+
+        def sends() -> None:
+            before = came[0]
+            sender.send(bytes(packet()))
+            assert came[0] == before, "never within the sender"
+
+        receiver.on_packet = takes
+        sender.aim(ADDRESS, receiver.port)
+        ticker.add(sends)
+        clock.to(30)
+        assert came[0] == 2
+        assert [type(error) for error in failed] == [ValueError, ValueError]
+        ticker.stop()
+        monkeypatch.undo()
+
+    async def main() -> None:
+        sender, receiver = RtpPort(ADDRESS), RtpPort(ADDRESS)
+        try:
+            script(asyncio.get_running_loop(), sender, receiver)
+        finally:
+            sender.close()
+            receiver.close()
+
+    asyncio.run(main())
+
+
 def test_offers_without_agreement_raise() -> None:
     async def script(a: LegMedia, b: LegMedia) -> None:
         with pytest.raises(NoAgreementError):
@@ -201,6 +239,60 @@ def test_the_ticker_survives_a_bad_subscriber_and_says_when_audio_stood_still() 
         ticker.stop()
         assert bad[0] == 1
         assert max(end - begin for begin, end in ticker.stood_still) >= 0.25
+
+    asyncio.run(main())
+
+
+class StepClock:
+    """The running loop's clock and timers, which the test moves by hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._now_ms = 0
+        self._timers: list[asyncio.TimerHandle] = []
+        monkeypatch.setattr(self._loop, "time", lambda: self._now_ms / 1000)
+        monkeypatch.setattr(self._loop, "call_at", self._call_at)
+
+    def _call_at(self, when: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        timer = asyncio.TimerHandle(when, callback, (), self._loop)
+        self._timers.append(timer)
+        return timer
+
+    def to(self, until_ms: int) -> list[int]:
+        """Run the timers until then, in steps of 1 ms; returns when there were any."""
+        ran = []
+        for now_ms in range(self._now_ms, until_ms):
+            self._now_ms = now_ms
+            due = [one for one in self._timers if one.when() <= self._now_ms / 1000 + 1e-6]
+            for timer in due:
+                self._timers.remove(timer)
+                if not timer.cancelled():
+                    ran.append(now_ms)
+                    timer._run()
+        return ran
+
+
+def test_the_ticker_wakes_for_those_phases_alone_that_have_subscribers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        clock, ticker = StepClock(monkeypatch), Ticker()
+        first: list[int] = []
+        third: list[int] = []
+        a, b = partial(first.append, 0), partial(third.append, 0)
+        ticker.add(a)
+        assert clock.to(30) == [0, 20]
+        ticker.add(b, phase=2)  # at 29 ms, before it is due in this tick
+        assert clock.to(60) == [30, 40, 50]
+        assert (len(first), len(third)) == (3, 2)
+        assert [ticker.phase_after(at) for at in (0.060, 0.061, 0.079)] == [0, 1, 0]
+        ticker.remove(a)
+        assert clock.to(100) == [60, 70, 90]
+        assert (len(first), len(third)) == (3, 4)
+        ticker.add(a)  # too late for its phase of this tick
+        assert clock.to(115) == [100, 110]
+        ticker.stop()
+        monkeypatch.undo()
 
     asyncio.run(main())
 

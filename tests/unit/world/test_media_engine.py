@@ -11,7 +11,7 @@ from harness.audio.dtmf import dtmf
 from harness.errors import ResourceError
 from harness.world.media import sound
 from harness.world.media.digits import event_packets
-from harness.world.synthflow.media_engine import PHASES
+from harness.world.media.sound import PHASES
 from tests.garbage import no_collections
 from tests.unit.world.media_bench import CALLER, bench
 
