@@ -49,7 +49,8 @@ from harness.report.markup import (
     said_first,
     seen_of,
 )
-from harness.report.run_directory import RunEvidence, allure_name, case_directory, each
+from harness.report.processes import each
+from harness.report.run_directory import RunEvidence, allure_name, case_directory
 from harness.report.summary import Summary
 from harness.support.files import user_files, whole_file
 

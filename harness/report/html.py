@@ -60,7 +60,8 @@ from harness.report.markup import (
 )
 from harness.report.owners import page_of
 from harness.report.pcap import CAPTURE
-from harness.report.run_directory import RunEnd, RunEvidence, each
+from harness.report.processes import each
+from harness.report.run_directory import RunEnd, RunEvidence
 from harness.report.standing import Past
 from harness.report.summary import Summary
 from harness.support.files import whole_file

@@ -33,7 +33,8 @@ from harness.errors import MistakeError
 from harness.report.case_document import AddedEvidence
 from harness.report.evidence import CaseEvidence, PlainCause
 from harness.report.file_evidence import FileEvidence
-from harness.report.run_directory import case_directories, each
+from harness.report.processes import each
+from harness.report.run_directory import case_directories
 from harness.support.files import json_file
 from harness.support.mask import fill_plain, mask_plain
 

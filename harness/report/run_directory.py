@@ -19,21 +19,16 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib
 import itertools
 import json
-import multiprocessing
 import os
 import re
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache, cached_property
-from multiprocessing.process import BaseProcess
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -55,12 +50,12 @@ from harness.report.evidence import (
     text_of,
     tries_of,
 )
+from harness.report.processes import each
 from harness.report.scope import Scope
 from harness.support.files import json_file, whole_file
 from harness.support.mask import mask_name, mask_plain, mask_text
-from harness.support.memory import lasting, settle
+from harness.support.memory import lasting
 
-Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 CASES = "cases"
@@ -498,68 +493,3 @@ def point_latest(run: Path) -> str:
     except OSError as error:  # file systems of Windows have no links
         return f"{link}: not made: {error.strerror}"
     return ""
-
-
-# -- the same work for each of many cases, on all cores
-
-#: Fewer cases are done sooner than processes are started.
-WORTH = 300
-_AT_ONCE = 20
-
-
-def each(work: Callable[[Item], Made], items: Sequence[Item]) -> Iterator[Made]:
-    """What ``work`` makes of each item, in their order. ``work`` is a function of a module, since
-    other processes look it up.
-    """
-    done = 0
-    if len(items) >= WORTH:
-        try:
-            for made in _pool().map(work, items, chunksize=_AT_ONCE):
-                done += 1
-                yield made
-        except BrokenExecutor:  # a process was killed, as for want of memory: the rest is made here
-            _pool.cache_clear()
-    yield from map(work, items[done:])
-
-
-def make_ready(cases: int) -> None:
-    """Start the processes in which the reports of so many cases will be made, if that is worth it:
-    they import for a second, in which a run's last cases hardly compute.
-    """
-    if cases >= WORTH:
-        for _ in range(os.cpu_count() or 1):
-            _pool().submit(_import_reports)
-
-
-def _import_reports() -> None:
-    importlib.import_module("harness.report.html")
-
-
-@cache
-def _pool() -> ProcessPoolExecutor:
-    """Processes that last as long as this one: a run is read and its pages are made by the same,
-    which take a second to start.
-
-    Spawned, not forked: this process has threads.
-    """
-    return ProcessPoolExecutor(
-        os.cpu_count() or 1, multiprocessing.get_context("spawn"), initializer=_begin
-    )
-
-
-def _begin() -> None:
-    """In each of them, before any work: it ends with the process that it works for, however that
-    ends.
-
-    It waits for work at a pipe of which it has both ends, which alone would never tell it.
-    """
-    threading.Thread(
-        target=_end_with, args=(multiprocessing.parent_process(),), daemon=True
-    ).start()
-    settle()
-
-
-def _end_with(parent: BaseProcess | None) -> None:
-    if parent is not None:
-        parent.join()
-        os._exit(1)

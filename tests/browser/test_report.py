@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from harness.case.verdict import Verdict
-from harness.report import html, run_directory
+from harness.report import html, processes
 from harness.report.acknowledged import Acknowledged, Acknowledgement
 from harness.report.evidence import CaseEvidence
 from harness.report.html import CasePage
@@ -381,7 +381,7 @@ def test_page_of_three_thousand_cases_holds_only_their_list(
         return dataclasses.replace(known[case.directory], case=case, key=f"c{case.case['copy']}")
 
     monkeypatch.setattr(
-        run_directory, "WORTH", 10_000
+        processes, "WORTH", 10_000
     )  # what is put in place here is in this process alone
     monkeypatch.setattr(CasePage, "html", of_original)
     monkeypatch.setattr(CasePage, "of", of)

@@ -21,7 +21,8 @@ from harness.errors import MistakeError
 from harness.report import allure, html
 from harness.report.bundle import ALL, TABLE, bundle_name
 from harness.report.owners import page_of
-from harness.report.run_directory import ALLURE, CASES, CAUSES, JUNIT, REPORT, SUMMARY, each
+from harness.report.processes import each
+from harness.report.run_directory import ALLURE, CASES, CAUSES, JUNIT, REPORT, SUMMARY
 from harness.support.files import json_file, user_files, whole_file
 
 FILE = "signoff.manifest.json"

@@ -33,7 +33,8 @@ from harness.report.causes import GroupDocument, signature
 from harness.report.evidence import CaseEvidence
 from harness.report.github import workflow_commands
 from harness.report.markup import relative
-from harness.report.run_directory import STOPPED, RunEnd, last_attempt, make_ready, write_end
+from harness.report.processes import make_ready
+from harness.report.run_directory import STOPPED, RunEnd, last_attempt, write_end
 from harness.report.summary import Figures
 from harness.run.plugin.interruption import ENDED, INTERRUPTION
 from harness.run.plugin.live_line import Standing
@@ -42,6 +43,7 @@ from harness.run.plugin.parallel import WORLDS
 from harness.run.plugin.run import Run, case_id, run_of
 from harness.run.plugin.watch import DEAD_THREADS, when_thread_dies
 from harness.run.plugin.witness_files import add_files
+from harness.run.plugin.workers import WorkerForkServer
 from harness.support.files import json_file, whole_file
 from harness.support.mask import mask_text
 from harness.support.memory import FreedMemory
@@ -266,11 +268,16 @@ class Progress:
             self._done[name] = verdict
             self._standing = self._standing.with_ended(verdict, self._seconds[name])
             if len(self._done) == round(_NEARLY_ALL * len(self._planned)):
-                make_ready(len(self._planned))
+                make_ready(len(self._planned), self._fork_server())
         elif verdict is not Verdict.PASSED:  # a passed guess is run again as well
             self._unsteady.add(name)
         if not self._quiet:
             self._show_case(name, verdict, first, attempt, again=again)
+
+    def _fork_server(self) -> Path | None:
+        """Where the workers are forked, if there is such a process."""
+        plugins = self._config.pluginmanager.get_plugins()
+        return next((one.path for one in plugins if isinstance(one, WorkerForkServer)), None)
 
     def _of_crashed(self, name: str) -> Conclusion:
         """The conclusion of a case whose worker died: what its evidence shows may have failed

@@ -76,7 +76,7 @@ class WorkerForkServer:
             for module in _SHARED:
                 import_module(module)
             list(integrations.loadable())  # collection needs the rows of every integration
-        self._path = path
+        self.path = path  #: where it listens: for :func:`interpreter`
         with listening_at(path) as listening:
             lifeline, self._lifeline = os.pipe()
             self._pid = os.fork()
@@ -96,7 +96,7 @@ class WorkerForkServer:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_setupnodes(self, specs: Sequence[Any]) -> None:
         """Have all workers on this machine forked here, also those that replace dead ones."""
-        command = shlex.join(interpreter(self._path))
+        command = shlex.join(interpreter(self.path))
         for spec in specs:
             if spec.popen and not spec.python:
                 spec.python = command

@@ -70,6 +70,7 @@ ALLOWED = {
     ),
     "report/nightly/night.py": ({PROCESS}, "starts the night's verification"),
     "report/allure.py": ({PROCESS}, "starts Allure"),
+    "report/processes.py": ({PROCESS}, "starts Python to make the reports of many cases"),
 }
 
 METHODS = {"read_text", "read_bytes", "write_text", "write_bytes"}

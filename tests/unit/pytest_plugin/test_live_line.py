@@ -33,7 +33,10 @@ def _often_switching() -> Iterator[None]:
 def progress() -> Iterator[Progress]:
     cases = [SimpleNamespace(id=name, row=SimpleNamespace(seconds=2.0)) for name in NAMES]
     run: Any = SimpleNamespace(cases=cases, case_ids=frozenset(NAMES), slots=2)
-    config: Any = SimpleNamespace(getoption=lambda name, default=None: default)
+    config: Any = SimpleNamespace(
+        getoption=lambda name, default=None: default,
+        pluginmanager=SimpleNamespace(get_plugins=list),
+    )
     made = Progress(run, config)
     yield made
     made._console.file.close()

@@ -15,7 +15,7 @@ import pytest
 
 from harness.case.recorder import CaseRecorder
 from harness.case.verdict import Finding, Verdict
-from harness.report import html, run_directory
+from harness.report import html, processes
 from harness.report.evidence import CaseEvidence
 from harness.report.history import Result, Run, runs_of
 from harness.report.run import remake
@@ -86,7 +86,7 @@ def test_a_row_of_two_sites_is_one_mark_in_an_earlier_run(run: Any) -> None:
 def test_a_large_run_s_cases_lie_beside_the_page(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(html, "MOST_WHOLE", 2)
     monkeypatch.setattr(html, "MOST_INLINE", 1)
-    monkeypatch.setattr(run_directory, "WORTH", 2)  # made in other processes
+    monkeypatch.setattr(processes, "WORTH", 2)  # made in other processes
     text = report(run)
     keys = re.findall(r'<details class="case" id="([^"]+)" data-verdict', text)  # first of no cause
 
