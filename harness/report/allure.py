@@ -35,9 +35,8 @@ from harness.case.verdict import NEVER_REPORTED, Verdict, overall
 from harness.report import pcap
 from harness.report.callfacts import Measured, medians, rtp_table
 from harness.report.coverage import declared
-from harness.report.drawings import ladder_svg, ladder_text, timeline_svg
+from harness.report.drawings import Ladder, ladder_svg, ladder_text, timeline_svg
 from harness.report.evidence import CaseEvidence, PlainCase, axes_of, text_of
-from harness.report.flow import Arrow, arrows
 from harness.report.hearing import COLUMNS, figures, hearings
 from harness.report.html import places_of, player_of
 from harness.report.markup import (
@@ -97,18 +96,17 @@ def write_others(run: RunEvidence, results: Path) -> None:
 
 
 def _write(results: Path, attempt: tuple[CaseEvidence, CaseEvidence]) -> None:
-    write(results, attempt[0], arrows(attempt[0]), counting=attempt[1])
+    write(results, attempt[0], Ladder.of(attempt[0]), counting=attempt[1])
 
 
 def write(
     results: Path,
     case: CaseEvidence,
-    flow: Sequence[Arrow],
+    ladder: Ladder,
     standing: str = "",
     counting: CaseEvidence | None = None,
 ) -> None:
-    """Write the result of one attempt; ``flow`` are its arrows, ``standing`` is what the history
-    says of the case.
+    """Write the result of one attempt; ``standing`` is what the history says of the case.
 
     Allure counts a test's last attempt; where an earlier one is the one that counts, ``counting``,
     its verdict is the result's.
@@ -135,7 +133,7 @@ def write(
     result["steps"] = [_step(case, step) for step in case.steps]
     if case.findings:
         result["steps"].append(_findings_step(case))
-    result["attachments"] = _attach(case, flow, results, result["uuid"])
+    result["attachments"] = _attach(case, ladder, results, result["uuid"])
     _store(result, results)
 
 
@@ -322,12 +320,10 @@ def _ms(case: CaseEvidence, at: float) -> int:
     return round(case.wall(at) * 1000)
 
 
-def _attach(
-    case: CaseEvidence, flow: Sequence[Arrow], results: Path, result: str
-) -> list[dict[str, str]]:
+def _attach(case: CaseEvidence, ladder: Ladder, results: Path, result: str) -> list[dict[str, str]]:
     """Write the attachments. Their files are named by the ``result``, as it is named by its case."""
     made = []
-    for number, (name, content, mime, suffix) in enumerate(_attachments(case, flow)):
+    for number, (name, content, mime, suffix) in enumerate(_attachments(case, ladder)):
         source = f"{uuid.uuid5(uuid.UUID(result), str(number))}-attachment{suffix}"
         made.append({"name": printable(name), "source": source, "type": mime})
         if isinstance(content, Path):
@@ -338,18 +334,14 @@ def _attach(
     return made
 
 
-def _attachments(
-    case: CaseEvidence, flow: Sequence[Arrow]
-) -> Iterator[tuple[str, str | Path, str, str]]:
+def _attachments(case: CaseEvidence, ladder: Ladder) -> Iterator[tuple[str, str | Path, str, str]]:
     """Of each its name, its text or file, the type, and the suffix of the file's name."""
     if case.diagnosis:
         yield "Diagnosis", _diagnosis_text(case), "text/markdown", ".md"
     if case.messages:
-        yield "Ladder as text", ladder_text(case, every=flow), "text/plain", ".txt"
+        yield "Ladder and SIP messages", _sip_text(case, ladder), "text/plain", ".txt"
     if not case.passed:
-        yield from _media(case)
-    for leg in dict.fromkeys(message.event.leg or message.event.phone for message in case.messages):
-        yield f"SIP of {leg}", printable(_messages_text(case, leg)), "text/plain", ".txt"
+        yield from _media(case, ladder)
     if case.findings:
         yield "Findings", _csv(_findings_table(case)), "text/csv", ".csv"
     if case.statistics:
@@ -362,13 +354,13 @@ def _attachments(
         yield "Notes", printable(notes), "text/plain", ".txt"
 
 
-def _media(case: CaseEvidence) -> Iterator[tuple[str, str | Path, str, str]]:
+def _media(case: CaseEvidence, ladder: Ladder) -> Iterator[tuple[str, str | Path, str, str]]:
     """Pictures, sound and packets: they cost more than all the rest, and are looked at where
     something went wrong.
     """
     if case.messages:
         # a page of its own: Allure scales pictures to its column, which makes a ladder unreadable
-        page = render("picture.html.j2", title="Ladder", picture=Markup(ladder_svg(case)))
+        page = render("picture.html.j2", title="Ladder", picture=Markup(ladder_svg(ladder)))
         yield "Ladder", page, "text/html", ".html"
         packets = pcap.capture(case)
         yield "Capture", packets, "application/vnd.tcpdump.pcap", packets.suffix
@@ -408,21 +400,22 @@ def _csv(rows: Iterable[Sequence[str]]) -> str:
     return buffer.getvalue()
 
 
-def _messages_text(evidence: CaseEvidence, leg: str) -> str:
-    """The SIP messages of one leg, or of a phone outside of its legs, whole, each under a line with
-    number, time and addresses.
+def _sip_text(evidence: CaseEvidence, ladder: Ladder) -> str:
+    """The ladder, then the SIP messages of each leg, or of a phone outside of its legs: whole, each
+    under a line with number, time and addresses.
+
+    One attachment, not one a leg: to make a file costs more than to make what is in it.
     """
-    parts = []
+    legs: dict[str, list[str]] = {}
     for message in evidence.messages:
         event = message.event
-        if (event.leg or event.phone) != leg:
-            continue
         arrow = "to" if event.direction == "sent" else "from"
-        parts.append(
+        legs.setdefault(event.leg or event.phone, []).append(
             f"---- {message.number}  {event.at - evidence.began:.3f} s  {event.direction} {arrow} {event.remote}  "
             f"({event.local}, {event.transport.upper()})\n\n{event.text.rstrip()}\n"
         )
-    return "\n".join(parts)
+    parts = [f"==== SIP of {leg}\n\n" + "\n".join(messages) for leg, messages in legs.items()]
+    return ladder_text(ladder) + "\n" + printable("\n".join(parts))
 
 
 # -- what lies beside the results, and the report

@@ -70,6 +70,7 @@ class Row:
 class Ladder:
     """The diagram's content, before it has a form."""
 
+    title: str
     began: float
     lifelines: Sequence[Lifeline]
     rows: Sequence[Row]
@@ -100,7 +101,7 @@ class Ladder:
             if moment.phone in place:
                 rows.append(Row(moment, place[moment.phone], place[moment.phone]))
         rows.sort(key=lambda row: row.what.at)
-        return cls(evidence.began, lifelines, rows, leg_phases(evidence))
+        return cls(evidence.id, evidence.began, lifelines, rows, leg_phases(evidence))
 
 
 def _lifelines(
@@ -171,9 +172,8 @@ _MARGIN = 9  # the column of times
 _WIDTH = 26  # from lifeline to lifeline
 
 
-def ladder_text(evidence: CaseEvidence, every: Sequence[Arrow] | None = None) -> str:
+def ladder_text(ladder: Ladder) -> str:
     """The ladder as plain text; times in seconds from the case's start."""
-    ladder = Ladder.of(evidence, every)
     count = len(ladder.lifelines)
     if not count:
         return "(no SIP message was recorded)\n"
@@ -236,15 +236,10 @@ def _put(line: list[str], column: int, words: str, *, centred: bool = False) -> 
 _TOP, _ROW, _NOTE = 78, 38, 26
 
 
-def ladder_svg(
-    evidence: CaseEvidence, *, anchors: str = "", every: Sequence[Arrow] | None = None
-) -> str:
+def ladder_svg(ladder: Ladder, *, anchors: str = "") -> str:
     """The ladder as SVG. With ``anchors``, each arrow links to ``#<anchors><number>`` in the page
     that holds it.
-
-    ``every`` are the case's arrows, where they are known.
     """
-    ladder = Ladder.of(evidence, every)
     shown = [row.what for row in ladder.rows if isinstance(row.what, Arrow)]
     met = met_challenges(shown)
     heights, y = [], _TOP
@@ -256,7 +251,7 @@ def ladder_svg(
     moments = [[round(row.what.at - ladder.began, 3), y] for row, y in rows]
     return render(
         "ladder.svg.j2",
-        title=evidence.id,
+        title=ladder.title,
         ladder=ladder,
         rows=rows,
         bars=_phase_bars(ladder, heights, height),

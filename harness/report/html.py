@@ -46,7 +46,7 @@ from harness.report.callfacts import (
 )
 from harness.report.causes import CauseGroup
 from harness.report.coverage import coverage, declared, labels
-from harness.report.drawings import ladder_svg, timeline_svg
+from harness.report.drawings import Ladder, ladder_svg, timeline_svg
 from harness.report.evidence import CaseEvidence, PlainCase
 from harness.report.flow import Arrow, arrows, first_line, messages_of, named_in, sdp_summary
 from harness.report.hearing import COLUMNS, Hearing, figures, hearings
@@ -99,8 +99,8 @@ _DULL = re.compile(
 # -- the page
 
 
-#: Makes another view of a case, of its evidence, all its arrows, and what the history says of it.
-Beside = Callable[[CaseEvidence, Sequence[Arrow], str], object]
+#: Makes another view of a case, of its evidence, its ladder, and what the history says of it.
+Beside = Callable[[CaseEvidence, Ladder, str], object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -419,6 +419,7 @@ class CasePage:
     home: Path
     command: str  #: the run's own
     flow: Sequence[Arrow]
+    ladder: Ladder
     quality: Sequence[Sequence[str]]  #: a header, then a row a leg
     legs: Sequence[LegFacts]
     response_times: Sequence[ResponseTime]
@@ -433,6 +434,7 @@ class CasePage:
             home,
             command,
             flow,
+            Ladder.of(case, flow),
             quality,
             call_facts(case, flow, quality),
             response_times(case),
@@ -491,7 +493,7 @@ class CasePage:
             call=table_of(self.legs),
             response_times=self.response_times,
             step_verdict=lambda step: str(step.verdict(case.findings)),
-            ladder=Markup(ladder_svg(case, anchors=f"{self.key}-", every=self.flow))
+            ladder=Markup(ladder_svg(self.ladder, anchors=f"{self.key}-"))
             if case.messages
             else None,
             timeline=Markup(timeline_svg(case, heard)) if case.legs else None,
@@ -617,7 +619,7 @@ def _view(
 ) -> CaseView:
     page = CasePage.of(case, making.home, making.command(case))
     if making.beside is not None:
-        making.beside(case, page.flow, standing)
+        making.beside(case, page.ladder, standing)
     view = CaseView(
         key=page.key,
         labels=labels(case),

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from harness.case.verdict import Strength, Verdict
 from harness.report import allure
+from harness.report.drawings import Ladder
 from harness.report.evidence import CaseEvidence
-from harness.report.flow import arrows
 from harness.report.html import CasePage
 from tools import HARNESS, read_json, read_toml
 
@@ -91,7 +91,7 @@ def measure_evidence(passed: Sequence[CaseEvidence], run: Path) -> dict[str, flo
         began = time.process_time()
         for copy in copies:
             case = CaseEvidence.read(copy)
-            allure.write(results, case, arrows(case))
+            allure.write(results, case, Ladder.of(case))
             CasePage.of(case, Path(scratch), "").html(linked=True)
         cpu_s = time.process_time() - began
     return {

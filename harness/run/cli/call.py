@@ -38,7 +38,7 @@ from harness.phone.pool import PhonePool
 from harness.phone.rules import Rules
 from harness.phone.waiter import NeverCame
 from harness.report.case_document import is_masked, names
-from harness.report.drawings import ladder_text
+from harness.report.drawings import Ladder, ladder_text
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import said_of
 from harness.run.cli.app import (
@@ -156,7 +156,7 @@ def call(
         kept = _kept(directory) if directory else scratch.path / "call"
         attempt = _Attempt(console, world, guard, caller, kept, scratch.path)
         code = attempt.run(uri, seconds, press, say or [])
-        console.say(ladder_text(CaseEvidence.read(kept)))
+        console.say(ladder_text(Ladder.of(CaseEvidence.read(kept))))
         if directory:
             console.print(f"kept in {kept}")
     raise typer.Exit(code)

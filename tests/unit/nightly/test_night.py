@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from harness.errors import MistakeError
 from harness.report import allure, history
+from harness.report.drawings import Ladder
 from harness.report.history import Problem
 from harness.report.nightly import night
 from harness.report.nightly.night import check_fresh
@@ -75,7 +76,7 @@ def test_every_view_says_the_same_of_a_case(
     (standing,) = finished.past.standings.values()
     (case,) = (case for case in finished.evidence.cases if case.key in finished.past.standings)
     (tmp_path / "results").mkdir()
-    allure.write(tmp_path / "results", case, [], standing)
+    allure.write(tmp_path / "results", case, Ladder.of(case), standing)
     compared = CliRunner().invoke(
         application(), ["compare", str(nights.reports / good.night.run), str(run)]
     )

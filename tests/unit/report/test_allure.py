@@ -117,10 +117,8 @@ def test_a_result_says_what_the_case_is_and_what_it_did(run: Any) -> None:
         *(
             "Diagnosis",
             "Ladder",
-            "Ladder as text",
+            "Ladder and SIP messages",
             "Marks heard",
-            "SIP of caller.1",
-            "SIP of billing.1",
             "Findings",
         ),
         *("RTP statistics", "Capture"),

@@ -18,7 +18,7 @@ from harness.case.verdict import ExpectationError, Finding, Verdict
 from harness.integrations.matrix import Selection, cases
 from harness.report import callfacts
 from harness.report.callfacts import call_facts, numbers_of
-from harness.report.drawings import ladder_svg, ladder_text, without_registrations
+from harness.report.drawings import Ladder, ladder_svg, ladder_text, without_registrations
 from harness.report.evidence import CaseEvidence
 from harness.report.flow import arrows, messages_of
 from harness.report.hearing import figures
@@ -86,7 +86,7 @@ class TestCallFacts:
             "by its reply in band"
         )
         for ladder_of in (ladder_text, ladder_svg):
-            assert "at the times of its own clock" in ladder_of(evidence)
+            assert "at the times of its own clock" in ladder_of(Ladder.of(evidence))
 
     @pytest.mark.parametrize(
         ("said", "ended"),
