@@ -242,13 +242,18 @@ def ladder_svg(ladder: Ladder, *, anchors: str = "") -> str:
     """
     shown = [row.what for row in ladder.rows if isinstance(row.what, Arrow)]
     met = met_challenges(shown)
-    heights, y = [], _TOP
+    rows: list[tuple[Row, int, str, str]] = []  # with its height, and an arrow's colour and numbers
+    y = _TOP
     for row in ladder.rows:
-        heights.append(y)
-        y += _NOTE if isinstance(row.what, Activity) else _ROW
+        if isinstance(row.what, Activity):
+            rows.append((row, y, "", ""))
+            y += _NOTE
+        else:
+            rows.append((row, y, _kind(row.what, met), _numbers(row.what)))
+            y += _ROW
     height = y + (36 if ladder.is_told else 16)
-    rows = list(zip(ladder.rows, heights, strict=True))
-    moments = [[round(row.what.at - ladder.began, 3), y] for row, y in rows]
+    heights = [y for _, y, *_ in rows]
+    moments = [[round(row.what.at - ladder.began, 3), y] for row, y, *_ in rows]
     return render(
         "ladder.svg.j2",
         title=ladder.title,
@@ -258,8 +263,6 @@ def ladder_svg(ladder: Ladder, *, anchors: str = "") -> str:
         height=height,
         moments=json.dumps(moments),
         anchors=anchors,
-        kind_of=lambda arrow: _kind(arrow, met),
-        numbers_of=_numbers,
         note=_TOLD,
     )
 
@@ -425,6 +428,11 @@ class _Bar:
     tip: str
     label: str = ""
     is_mark: bool = False
+
+    @property
+    def width(self) -> float:
+        """As wide as it is long, but wide enough to be seen."""
+        return max(2.0, self.right - self.left)
 
 
 def timeline_svg(evidence: CaseEvidence, hearings: Iterable[Hearing] = ()) -> str:

@@ -501,8 +501,10 @@ class CasePage:
             quality=self.quality,
             columns=COLUMNS,
             rtp=rtp_table(case),
-            first_line=first_line,
-            sdp_summary=sdp_summary,
+            messages=[
+                (message, first_line(message.event.text), sdp_summary(message.event.text))
+                for message in case.messages
+            ],
             records=[(r, json.dumps(r.record, indent=1, ensure_ascii=False)) for r in case.far_end],
             files=self._files(),
         )

@@ -73,7 +73,7 @@ def sign(verdict: Hashable) -> Markup:
 
 
 @lru_cache(maxsize=64)  # the findings of a case often name the same messages
-def message_links(key: str, numbers: tuple[str, ...]) -> Markup:
+def message_links(numbers: tuple[str, ...], key: str) -> Markup:
     """Links to the messages of a case in its page, which has the id ``key``."""
     named = [(xml(f"{key}-{number}"), xml(number)) for number in numbers]
     return Markup("".join(f'<a href="#{anchor}">{number}</a> ' for anchor, number in named))
@@ -129,6 +129,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters["seconds"] = lambda value: f"{value:.2f} s"
+    found.filters["pixels"] = lambda value: f"{value:.1f}"
     found.filters["milliseconds"] = lambda value: f"{value:.3f}"
     # `render` cleans the whole page character by character if one message in it needs it; so
     # messages are cleaned first
@@ -139,7 +140,9 @@ def environment() -> Environment:
     found.filters["cause_of"] = cause_of
     found.filters["s"] = lambda number: "" if number == 1 else "s"
     found.filters |= {"slug": slug, "short": short, "markdown": markdown}
-    found.globals |= {"SIGNS": SIGNS, "sign": sign, "message_links": message_links}
+    # filters, where a function would do: jinja2 looks at each function before it calls it
+    found.filters |= {"sign": sign, "message_links": message_links}
+    found.globals |= {"SIGNS": SIGNS}
     return found
 
 
