@@ -20,6 +20,7 @@ _SHUT_FROM, _OPEN_BELOW = 44, 36
 _CLOSED: Final = re.compile(r"(?:UDP|TCP|TLS) (?:transport|listener) destroyed|Handshake failed on")
 
 
+_DESCRIPTORS: Final = "/proc/self/fd"
 _ATTACH_FILTER: Final = 26  # SO_ATTACH_FILTER of Linux
 #: One BPF instruction: keep 0 octets.
 _DROP: Final = ctypes.create_string_buffer(struct.pack("@HBBI", 0x06, 0, 0, 0), 8)
@@ -50,7 +51,7 @@ class ConnectionLimit:
         return self._taken() < _SHUT_FROM
 
     def _taken(self) -> int:
-        return len(list(among(os.listdir("/proc/self/fd")))) + len(self._closed)
+        return len(list(among(os.listdir(_DESCRIPTORS)))) + len(self._closed)
 
     def heard(self, entry: str) -> None:
         """Read a line of pjsip's log, to count closed connections and listening sockets."""
@@ -66,11 +67,12 @@ class ConnectionLimit:
         phones = [phone for phone in self._phones() if phone.transport_name != "udp"]
         if not (phones or self._waiting):
             return
-        # An upper bound: sockets are counted only if it matters.
-        descriptors = os.listdir("/proc/self/fd")
-        if not self._waiting and len(descriptors) + len(self._closed) < _SHUT_FROM:
+        # An upper bound: sockets are counted only if it matters. Since Linux 6.2 the directory's
+        # size is their number, which takes a seventh of the time of a list; before, it is 0.
+        descriptors = os.stat(_DESCRIPTORS).st_size or len(os.listdir(_DESCRIPTORS))
+        if not self._waiting and descriptors + len(self._closed) < _SHUT_FROM:
             return
-        found = list(among(descriptors))
+        found = list(among(os.listdir(_DESCRIPTORS)))
         taken = len(found) + len(self._closed)
         if taken >= _SHUT_FROM:
             names = [phone.bound for phone in phones]
