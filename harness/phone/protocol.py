@@ -1,4 +1,4 @@
-"""The messages between parent and child process, which are names and plain arguments, and the
+"""The messages between parent and child process, which are names and plain arguments; reads the
 child's last log lines.
 
 Each message is a list in MessagePack, after a length of four bytes:
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import mmap
 import queue
 import socket
 import struct
@@ -239,31 +238,8 @@ def choice_from_plain(plain: list[Any]) -> Any:
     return _KINDS[name](**arguments)
 
 
+#: Octets written to the ring of log lines since its beginning; the ring follows.
 _WRITTEN: Final = struct.Struct("!Q")
-_CAPACITY: Final = 64 * 1024
-
-
-class LogRing:
-    """Writes the child's last log lines to a memory-mapped file of about 64 KB, which survives a
-    SIGKILL.
-    """
-
-    def __init__(self, path: Path) -> None:
-        with path.open("w+b") as file:
-            file.truncate(_WRITTEN.size + _CAPACITY)
-            self._map = mmap.mmap(file.fileno(), _WRITTEN.size + _CAPACITY)
-        self._written = 0
-
-    def write(self, line: str) -> None:
-        """Add a line, overwriting the oldest."""
-        data = line.encode("utf-8", "replace")[: _CAPACITY // 2] + b"\n"
-        at = self._written % _CAPACITY
-        head = data[: _CAPACITY - at]
-        self._map[_WRITTEN.size + at : _WRITTEN.size + at + len(head)] = head
-        if len(head) < len(data):
-            self._map[_WRITTEN.size : _WRITTEN.size + len(data) - len(head)] = data[len(head) :]
-        self._written += len(data)
-        _WRITTEN.pack_into(self._map, 0, self._written)
 
 
 def last_lines(path: Path, most: int = 40) -> list[str]:

@@ -23,8 +23,8 @@ What shapes the design (pjproject 2.15.1):
 
 - pjlib's asserts are on, so misuse aborts the process: every command checks the state before it calls pjsua2.
 - SIP runs in the main thread, in ``libHandleEvents``. A second thread reads commands and wakes the main thread with a datagram.
-  The null device's clock thread records audio in C and never waits for Python; ``hearing`` analyses the recordings in its own
-  thread. pjmedia's thread receives RTP and buffers it in C (``crossing.c``).
+  The null device's clock thread records audio, and logs (``log_ring``), in C and never waits for Python; ``hearing`` analyses the
+  recordings in its own thread. pjmedia's thread receives RTP and buffers it in C (``crossing.c``).
 - An exception that leaves a callback ends in ``std::terminate``, so each callback is wrapped.
 - A SWIG proxy of a member does not keep its owner alive: keep the owner in a variable while its members are read.
 - ``Call``'s destructor hangs up the call that has its slot *at that time*, and ``Account``'s deletes the account that has its

@@ -13,7 +13,8 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from harness.case.events import Event, to_values
-from harness.phone.protocol import FAREWELL_SECONDS, LogRing, Questions, Wire
+from harness.phone.child.log_ring import LogRing
+from harness.phone.protocol import FAREWELL_SECONDS, Questions, Wire
 
 _ANSWER_S: Final = 1.0  # all calls of the process wait for the answer
 

@@ -28,6 +28,7 @@ from harness.phone.child.hearing import MarkListener
 from harness.phone.child.incoming import IncomingCalls
 from harness.phone.child.leg import CallLeg
 from harness.phone.child.legs import Legs
+from harness.phone.child.log_ring import LogRing
 from harness.phone.child.media import PlayerFactory
 from harness.phone.child.messages import StackLog, WireMessage
 from harness.phone.child.names import Names, Trouble
@@ -39,7 +40,6 @@ from harness.phone.protocol import (
     FAREWELL_SECONDS,
     IDLE_PULSE_INTERVAL,
     PULSE_INTERVAL,
-    LogRing,
     Wire,
 )
 from harness.support.stalls import Stall, Watch
@@ -65,6 +65,7 @@ class Service:
         self._log = StackLog()
         self._endpoint = Endpoint(self, directory)
         native = self._endpoint.native
+        self._ring.keep_media_entries(native.library)
         self._connection_limit.needed = self._socket_slots.needed = native.asserts
         native.before_each_connection(self._connection_limit.look, self.fault)
         self._names = Names(native.has_ipv6(), self._endpoint.wake, self._report_lookup, self.fault)

@@ -40,7 +40,7 @@ ALLOWED = {
         "repairs recordings that pjmedia wrote in the harness's own directory",
     ),
     "phone/rtp_log.py": ({FILE}, "appends to a log in the harness's own directory"),
-    "phone/protocol.py": ({FILE}, "maps a log in the harness's own directory into memory"),
+    "phone/child/log_ring.py": ({FILE}, "maps a log in the harness's own directory into memory"),
     "phone/child/native.py": ({FILE}, "maps what pjsip wrote, and pjsip's own library"),
     "world/pki.py": ({FILE}, "writes the simulated world's keys, readable by this user alone"),
     "world/capture.py": ({FILE}, "writes captures in the simulated world's own directory"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -12,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.phone import recording
+from harness.phone.child.log_ring import LogRing
 from harness.phone.child.messages import StackLog, read_text
-from harness.phone.protocol import LogRing, last_lines
+from harness.phone.child.taps import place
+from harness.phone.protocol import last_lines
 from harness.sip.grammar import quote
 from harness.sip.message import Message
 
@@ -170,6 +174,41 @@ def test_the_ring_keeps_the_last_lines(tmp_path: Path) -> None:
     assert path.stat().st_size < 70_000
     assert len(last_lines(path, 10**6)) > 1000
     assert last_lines(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "is_kept"),
+    [
+        ("          conference.c  Removed port 3 (sip:a@b), port count=2", True),
+        ("           pjsua_aud.c  ..Conf connect: 3 --> 4", True),
+        ("        strm0x55d0c1d0  Stream destroyed\n", True),
+        ("         udp0x55d0c1d0  .UDP media transport destroyed", True),
+        ("         udp0x55d0c1d0  SIP UDP transport destroyed", False),
+        (
+            "          pjsua_core.c  .TX 9 bytes Request msg to UDP 127.0.0.1:5060:\nconference.c",
+            False,
+        ),
+        ("          pjsua_call.c  Unable to accept incoming call (too many calls)", False),
+        ("", False),
+    ],
+)
+def test_only_entries_of_the_media_modules_are_kept_without_python(
+    tmp_path: Path, entry: str, is_kept: bool
+) -> None:
+    log_entry = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_int)
+    passed: list[tuple[int, bytes]] = []
+    of_pjsua = log_entry(lambda level, text, length: passed.append((level, text[:length])))
+    library = Mock()
+    library.pj_log_get_log_func.return_value = ctypes.cast(of_pjsua, ctypes.c_void_p).value
+    ring = LogRing(tmp_path / "ring")
+    ring.keep_media_entries(library)
+    (replaced,) = library.pj_log_set_log_func.call_args.args
+    before = time.monotonic()
+    log_entry(place(replaced))(4, entry.encode(), len(entry))
+    kept = [line.split(" ", 2) for line in last_lines(tmp_path / "ring")]
+    assert [(level, text) for _, level, text in kept] == [("4", entry.strip())] * is_kept
+    assert all(before - 0.001 <= float(at) <= time.monotonic() + 0.001 for at, _, _ in kept)
+    assert passed == [(4, entry.encode())] * (not is_kept)
 
 
 def test_an_unclosed_recording_is_mended(tmp_path: Path) -> None:
