@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 import unicodedata
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
+from typing import Any
 
 from typing_extensions import TypedDict
 
@@ -23,6 +25,7 @@ from harness.finding_kinds import (
     TIMING,
     TIMING_WITHIN,
     VOICEMAIL,
+    FindingKind,
     RequiredFindings,
 )
 from harness.integrations import observability
@@ -103,6 +106,12 @@ class Case:
             "source": self.row.source,
             "link": self.link,
         }
+
+    def to_plain(self) -> dict[str, Any]:
+        """All of it in JSON's types, for :func:`cases_from_plain` in another process."""
+        fields = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        required = {str(kind): count for kind, count in self.required_findings.items()}
+        return fields | {"row": self.row.id, "required_findings": required}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -540,6 +549,24 @@ def cases_of(cells: RowPlan) -> Iterator[Case]:
             title=row.title,
             link=integration.link(row),
         )
+
+
+def cases_from_plain(plain: Iterable[Mapping[str, Any]]) -> list[Case]:
+    """The inverse of :meth:`Case.to_plain`. Raises :class:`SelectionError` where this process lacks
+    a row.
+    """
+    kind = cache(FindingKind.read)
+    rows = cache(lambda name: {row.id: row for row in integrations.find(name).rows})
+    cases = []
+    for fields in plain:
+        row = rows(fields["integration"]).get(fields["row"])
+        if row is None:
+            raise SelectionError(
+                f"own_row({fields['row']!r}): workers do not have it; allowed: where each process reads it"
+            )
+        required = {kind(text): count for text, count in fields["required_findings"].items()}
+        cases.append(Case(**{**fields, "row": row, "required_findings": required}))
+    return cases
 
 
 #: A telephone number, as a customer who keeps numbers in a spreadsheet may name a line.

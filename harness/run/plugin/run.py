@@ -64,6 +64,7 @@ class Run:
     written: dict[str, Written] = field(default_factory=dict, compare=False)
     #: Ids of the custom rows in the plan; None: the plan is not made yet.
     planned_own: tuple[str, ...] | None = field(default=None, compare=False)
+    planned: list[dict[str, Any]] | None = field(default=None, compare=False)  #: cases (worker)
 
     def changed_files(self) -> list[str]:
         """What others have done to complete files of the evidence, a line for each."""
@@ -84,7 +85,11 @@ class Run:
 
     @cached_property
     def cases(self) -> list[Case]:
-        """Every case asked for. Raises :class:`~harness.errors.SelectionError`."""
+        """Every case asked for; a worker has those that the controller planned. Raises
+        :class:`~harness.errors.SelectionError`.
+        """
+        if self.planned is not None:
+            return matrix.cases_from_plain(self.planned)
         return matrix.cases(self.deployments, self.selection, self.rows)
 
     @cached_property
@@ -171,7 +176,10 @@ class Run:
         replicas = {
             name: replicas_to_plain(deployments) for name, deployments in self.replicas.items()
         }
-        return json.dumps(sent | {"planned_own": rows, "replicas": replicas}, default=_plain)
+        cases = [case.to_plain() for case in self.cases]
+        return json.dumps(
+            sent | {"planned_own": rows, "planned": cases, "replicas": replicas}, default=_plain
+        )
 
     @classmethod
     def from_json(cls, text: str) -> Run:
@@ -189,7 +197,7 @@ class Run:
         return cls(**plain | {name: tuple(plain[name]) for name in ("faults", "planned_own")})
 
 
-#: What a worker is sent besides the replicas and the custom rows.
+#: What a worker is sent besides the replicas, the custom rows and the cases.
 _SENT: Final = (
     *("directory", "deployments", "selection", "timings", "faults", "workers"),
     *("draw", "switchboard", "phone_fork_server", "controls"),
