@@ -129,13 +129,12 @@ def place(most: int) -> Lease:
     :class:`ResourceError`.
     """
     directory = _of_the_machine()
-    paths = [directory / f"place-{index}" for index in range(most)]
     with lease(
         [directory / "next-place"]
     ):  # the next one tries again and again; those behind it sleep in the kernel
         while True:
-            for index, path in enumerate(paths):
-                if held := try_lease(path, index):
+            for index in range(most):
+                if held := try_lease(directory / f"place-{index}", index):
                     return held
             time.sleep(_POLL_S)
 

@@ -25,6 +25,7 @@ from harness.sip.dialled import Dialled, dialled, is_emergency, numbers_dialled
 from harness.sip.grammar import SipSyntaxError, host_of, is_token, split_host_port
 from harness.sip.identity import dialled_at_home, has_national_form, is_number
 from harness.sip.uri import NameAddr, Uri
+from harness.support.once_each import once_for_each
 
 #: Answered as emergency calls by mobile and many other networks, wherever they are dialled (3GPP TS
 #: 22.101 section 10.1.1).
@@ -317,11 +318,15 @@ class Guard:
         return frozenset(found | {(host, port) for host, port in named if port is not None})
 
 
-def numbers_of(deployment: Deployment) -> Iterator[str]:
+@once_for_each
+def numbers_of(deployment: Deployment) -> tuple[str, ...]:
     """Every number of the deployment, E.164."""
-    yield from numbers_called(deployment)
-    yield from (assistant.did for assistant in deployment.assistants.values() if assistant.did)
-    yield from (phone.number for phone in deployment.phones.values() if phone.number)
+    assistants, phones = deployment.assistants.values(), deployment.phones.values()
+    return (
+        *numbers_called(deployment),
+        *(assistant.did for assistant in assistants if assistant.did),
+        *(phone.number for phone in phones if phone.number),
+    )
 
 
 def numbers_called(deployment: Deployment) -> Iterator[str]:

@@ -294,13 +294,15 @@ class Leg:
         since: float | None = None,
         *,
         outlives_call: bool = False,
+        tells: bool = True,
         meanwhile: contextlib.AbstractContextManager[object] | None = None,
     ) -> Event:
         """The first event, past or within ``within`` seconds, for which ``predicate`` holds.
 
         Events before ``since`` (monotonic) are ignored. The wait ends when the call ends, unless
         ``outlives_call`` says that the event may come later (the 200 to a BYE, the recordings).
-        ``meanwhile`` is entered only if the event has not come yet.
+        ``tells``: the error has the log of the events that came. ``meanwhile`` is entered only if
+        the event has not come yet.
         """
 
         def hopeless() -> str | BaseException | None:
@@ -318,7 +320,7 @@ class Leg:
             within=within,
             subject=self.id,
             hopeless=hopeless,
-            log=self.log,
+            log=self.log if tells else str,
             missed=lambda: self.phone.instead(self._facts),
             stalled=self.phone.stalled_s,
             meanwhile=meanwhile,
@@ -333,6 +335,7 @@ class Leg:
         since: float | None = None,
         *,
         outlives_call: bool = False,
+        tells: bool = True,
     ) -> E:
         """:meth:`wait` for an event of one kind."""
         found = self.wait(
@@ -341,6 +344,7 @@ class Leg:
             within,
             since,
             outlives_call=outlives_call,
+            tells=tells,
             meanwhile=self._marks_at_once(within) if kind is MarkHeard else None,
         )
         assert isinstance(found, kind)

@@ -36,6 +36,7 @@ from harness.report.case_document import shown_name
 from harness.support.field_kinds import require_kinds
 from harness.support.files import json_file, whole_file
 from harness.support.mask import mask_plain, mask_text
+from harness.support.once_each import once_for_each
 
 FILE = "scope.json"
 
@@ -433,6 +434,7 @@ def content_of(deployment: Deployment) -> dict[str, Any]:
     return content
 
 
+@once_for_each
 def complete_content(deployment: Deployment) -> dict[str, Any]:
     """A filled-in deployment as JSON-ready data, without secrets: what a case's own evidence keeps."""
     plain = deployment.model_dump(

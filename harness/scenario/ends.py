@@ -372,7 +372,13 @@ def comes(
     within = max(0.0, deadline - time.monotonic())
     with contextlib.suppress(NeverCame):
         return leg.wait_for(
-            kind, kind.__name__, predicate, within, since, outlives_call=outlives_call
+            kind,
+            kind.__name__,
+            predicate,
+            within,
+            since,
+            outlives_call=outlives_call,
+            tells=False,
         )
     return None
 

@@ -11,9 +11,11 @@ from harness.deployment import CALLS_A_PHONE, STAND_IN, Deployment, Trunk, in_ur
 from harness.errors import BrokenError, ResourceError
 from harness.phone import PhoneConfig, TlsConfig
 from harness.phone.config import system_authorities
+from harness.support.once_each import once_for_each
 from harness.witness.ports.services import as_place, server_of, termination_of
 
 
+@once_for_each
 def sources(deployment: Deployment) -> tuple[str, ...] | None:
     """The hosts and addresses from which the deployment's phones take calls; None: any."""
     if deployment.strangers == "answer":

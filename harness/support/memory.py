@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-_EVERY_S: Final = 30.0
+_EVERY_S: Final = 120.0
 #: So many new objects make a collection worth it (:func:`gc.set_threshold`): of Python's own 700
 #: most are still in use when it looks.
 SELDOM: Final = (10_000, 10, 10)
@@ -34,7 +34,7 @@ class FreedMemory:
         self._due = time.monotonic() + _EVERY_S
 
     def give_back(self) -> None:
-        """Every half a minute at most, some milliseconds each time: to be called whenever that does
+        """Every two minutes at most, up to 20 ms of CPU each time: to be called whenever that does
         no harm.
         """
         if time.monotonic() < self._due:

@@ -249,8 +249,8 @@ def leased(run: Run, case: Case, *, alone: bool = False) -> Iterator[Leased]:
         # each worker prefers its own, where its phones are registered
         first = run.slot % len(replicas)
         order = [*range(first, len(replicas)), *range(first)]
-        stem = f"replica-{stem_of(case.deployment)}"
-        with lease([run.control / f"{stem}-{index}" for index in order]) as held:
+        control, stem = run.control, f"replica-{stem_of(case.deployment)}"
+        with lease([control / f"{stem}-{index}" for index in order]) as held:
             yield Leased(replicas[order[held.index]])
         return
     whole, alone = replicas[0], alone or run.slots == 1

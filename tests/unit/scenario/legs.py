@@ -106,6 +106,7 @@ class ScriptedLeg:
         within: float = 0.0,
         since: float = 0.0,
         outlives_call: bool = False,
+        tells: bool = True,
     ) -> Event:
         return self.wait(goal, lambda e: isinstance(e, kind) and wanted(e), within, since)
 

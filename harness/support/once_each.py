@@ -1,0 +1,32 @@
+"""What is derived again and again from objects that never change."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def once_for_each(derive: Callable[[T], R]) -> Callable[[T], R]:
+    """Remember what ``derive`` returns for each object, told by its identity, while that lives.
+
+    For objects that cannot be hashed. What is returned must not refer to its object, which would
+    live for ever, and nobody may change it. Safe from any thread; two may derive the same.
+    """
+    known: dict[int, R] = {}
+
+    @functools.wraps(derive)
+    def derived(of: T) -> R:
+        try:
+            return known[id(of)]
+        except KeyError:
+            found = derive(of)
+            weakref.finalize(of, known.pop, id(of), None).atexit = False
+            known[id(of)] = found
+            return found
+
+    return derived
