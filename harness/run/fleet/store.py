@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gzip
 import io
-import tarfile
+import sys
 import time
 import zlib
 from collections.abc import Callable
@@ -20,6 +20,11 @@ from typing import Any, TypeVar
 import fsspec
 
 from harness.errors import ResourceError
+
+if sys.version_info >= (3, 11, 4):
+    import tarfile
+else:  # its own does not know PEP 706
+    from backports import tarfile  # type: ignore[no-redef]
 
 T = TypeVar("T")
 
