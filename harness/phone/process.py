@@ -26,15 +26,21 @@ from harness.errors import (
     PhoneMisuseError,
     ResourceError,
 )
-from harness.phone.protocol import FAREWELL_SECONDS, PULSE_INTERVAL, Wire, last_lines, unpacked
+from harness.phone.protocol import (
+    FAREWELL_SECONDS,
+    LATE_S,
+    PULSE_INTERVAL,
+    Pulse,
+    Wire,
+    last_lines,
+    unpacked,
+)
 from harness.support import network_text
 from harness.support.files import user_files
 from harness.support.forkserver import ForkServer, interpreter, of_a_child
 from harness.support.heartbeat import AFTERWARDS_S, DOUBTFUL_S
 from harness.support.stalls import Stall, within
 
-#: A pulse this much later than due is late; a jitter buffer cannot hide a longer gap.
-_LATE_S: Final = 0.2
 _KEPT: Final = 1200
 #: What a child's other threads send, even while its main thread hangs.
 _OF_OTHER_THREADS: Final = frozenset({"events", "stall"})
@@ -110,16 +116,19 @@ class PhoneProcess:
         self._directory = directory
         self._errors = directory / f"child-{next(_starts)}.err"
         ours, theirs = socket.socketpair()
-        with theirs, self._errors.open("ab") as errors:
+        memory = os.memfd_create("pulse")
+        pulse = Pulse.shared(memory)
+        with theirs, os.fdopen(memory, "wb"), self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
                 [
                     *interpreter(fork_server),
                     "-m",
                     "harness.phone.child",
                     str(theirs.fileno()),
+                    str(memory),
                     str(directory),
                 ],
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), memory],
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
@@ -127,7 +136,7 @@ class PhoneProcess:
                 start_new_session=True,  # Ctrl-C reaches only the parent, which ends the calls in order
             )
         self.pid = self._process.pid
-        self._prepare(owner, Wire(ours, redacted), patience)
+        self._prepare(owner, Wire(ours, redacted), pulse, patience)
         try:
             ready = self._wire.receive(_START_SECONDS)
         except (TimeoutError, ValueError):
@@ -138,19 +147,22 @@ class PhoneProcess:
         self.pid = ready[2]["pid"]  # with a fork server, Popen's pid is a stand-in
         self.most_calls: int = ready[2]["most_calls"]
         self.version: str = ready[2]["version"]
-        self._due = time.monotonic() + PULSE_INTERVAL  # the time to start is no stall
         self._reader = threading.Thread(target=self._read, name=f"phones {self.pid}", daemon=True)
         self._reader.start()
 
-    def _prepare(self, owner: Owner, wire: Wire, patience: float | None) -> None:
-        """Set up the state of the message exchange, with a child or with the switchboard."""
-        self._owner, self._wire, self._patience = owner, wire, patience
+    def _prepare(
+        self, owner: Owner, wire: Wire, pulse: Pulse | None = None, patience: float | None = None
+    ) -> None:
+        """Set up the state of the message exchange, with a child or with the switchboard, which
+        watches the child itself.
+        """
+        self._owner, self._wire, self._pulse, self._patience = owner, wire, pulse, patience
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._replies: dict[int, _Reply] = {}
         self._lost: str | None = None
-        self._heard_at = self._asked_at = time.monotonic()
-        self._due = self._heard_at + PULSE_INTERVAL  # when the child is to be heard at the latest
+        #: When the main loop was last heard, asked whether it runs, and sent a command.
+        self._heard_at = self._asked_at = self._sent_at = time.monotonic()
         # As the child itself measured them, and the gaps in its pulses.
         self._stalls: deque[Stall] = deque(maxlen=_KEPT)
         self._closing = False
@@ -172,7 +184,7 @@ class PhoneProcess:
         """The error of a child that stands still, or just did, for example on a slow disk. Its
         phones then prove nothing.
         """
-        if self._patience is None:  # the switchboard watches the child
+        if self._pulse is None:
             return None
         now = time.monotonic()
         recent = [stall for stall in self.stalls(0.0, now) if stall.ended > now - AFTERWARDS_S]
@@ -187,19 +199,22 @@ class PhoneProcess:
         """
         found = list(self._stalls)
         now = time.monotonic()
-        if self._is_late(now) and self._lost is None:  # perhaps since it was last heard
-            found.append(Stall(self._heard_at + PULSE_INTERVAL, now))
+        pulse = self._pulse
+        if pulse is not None and self._lost is None and self._is_late(pulse, now):
+            found.append(Stall(pulse.at + PULSE_INTERVAL, now))  # perhaps since its last pulse
         return within(found, begin, end)
 
-    def _is_late(self, now: float) -> bool:
-        # The switchboard watches a shared phone's pulses.
-        return self._patience is not None and now - self._due > _LATE_S
+    def _is_late(self, pulse: Pulse, now: float) -> bool:
+        due: float = pulse.due
+        if self._sent_at > pulse.at:  # a command wakes it
+            due = min(due, self._sent_at + PULSE_INTERVAL)
+        return now - due > LATE_S
 
     def has_pulsed(self, since: float) -> bool:
-        """Whether the child has shown that it runs since then, or never will. Asks it once, because
-        a child that only waits pulses seldom.
+        """Whether the child has answered since then, or never will. Asks it once: its pulse may show
+        sooner that it runs than the message of a stall comes.
         """
-        if self._patience is None or self._lost is not None or self._heard_at >= since:
+        if self._pulse is None or self._lost is not None or self._heard_at >= since:
             return True
         if self._asked_at < since:
             self._asked_at = time.monotonic()
@@ -238,18 +253,19 @@ class PhoneProcess:
         self._send(0, name, arguments)
 
     def _send(self, number: int, name: str, arguments: dict[str, Any]) -> None:
-        with self._lock:
-            self._due = min(self._due, time.monotonic() + PULSE_INTERVAL)
+        self._sent_at = time.monotonic()
         with contextlib.suppress(OSError):  # the reader thread finds the reason
             self._wire.send("call", number, name, arguments)
 
     def _read(self) -> None:
         reason = _ENDED
+        within = self._patience
         while True:
             try:
-                message = self._wire.receive(self._patience)
+                message = self._wire.receive(within)
             except TimeoutError:
-                if not self._is_late(time.monotonic()):
+                within = self._patience_left(time.monotonic())
+                if within > 0:
                     continue
                 reason = f"its process was silent for {self._patience:g} s"
                 break
@@ -260,8 +276,7 @@ class PhoneProcess:
                 break
             kind = message[0]
             if kind != "notify" or message[1] not in _OF_OTHER_THREADS:
-                is_pulse = kind == "notify" and message[1] == "pulse"
-                self._heard(message[2]["within"] if is_pulse else PULSE_INTERVAL)
+                self._heard_at = time.monotonic()
             if kind == "notify" and message[1] == "fault":
                 reason = f"its process is defective: {message[2]['text'].strip().splitlines()[-1]}"
                 break
@@ -271,14 +286,14 @@ class PhoneProcess:
             self._take(kind, message)
         self._end(reason)
 
-    def _heard(self, due_s: float) -> None:
-        """The child's main loop runs, and is due again in so many seconds."""
-        now = time.monotonic()
-        with self._lock:
-            is_late, due = self._is_late(now), self._due
-            self._heard_at, self._due = now, now + due_s
-        if is_late:
-            self._stalled(Stall(due, now))
+    def _patience_left(self, now: float) -> float:
+        """How long to wait on before the child counts as hung; 0 once it does."""
+        pulse = self._pulse
+        assert pulse is not None
+        assert self._patience is not None
+        left: float = pulse.at + self._patience - now
+        is_hung = left <= 0 and self._is_late(pulse, now)
+        return 0.0 if is_hung else max(left, PULSE_INTERVAL)
 
     def _stalled(self, stall: Stall) -> None:
         self._stalls.append(stall)
@@ -288,7 +303,7 @@ class PhoneProcess:
         if kind == "notify":
             if message[1] == "stall":
                 self._stalled(Stall(**message[2]))
-            elif message[1] != "pulse":
+            else:
                 self._owner.notified(self, message[1], message[2])
         elif kind == "ask":
             answer = self._owner.asked(self, message[2], message[3])

@@ -7,16 +7,21 @@ Each message is a list in MessagePack, after a length of four bytes:
 ``["call", id, name, args]``   parent → child      a command; answered by ``done`` or ``failed`` with the same id
 ``["done", id, value]``        child → parent      what the call returned
 ``["failed", id, kind, text]`` child → parent      why the call failed; ``kind`` names the error the parent raises
-``["notify", name, args]``     child → parent      a notification (events, a pulse, a leg started, a leg closed)
+``["notify", name, args]``     child → parent      a notification (events, a stall, a leg started, a leg closed)
 ``["ask", id, name, args]``    child → parent      a question; the child waits (may this REFER be followed?)
 ``["answer", id, value]``      parent → child      the answer to the question
 =============================  ==================  =====================================================================
+
+That a child's main loop runs, its parent reads from memory that they share (:class:`Pulse`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import itertools
+import mmap
+import os
 import queue
 import socket
 import struct
@@ -37,8 +42,10 @@ _UNICODE: Final = "surrogatepass"
 
 #: Seconds between two pulses of a child's main loop.
 PULSE_INTERVAL: Final = 0.25
-#: The same while it only waits: a pulse costs more than all else that it then does.
+#: The same while it only waits.
 IDLE_PULSE_INTERVAL: Final = 2.0
+#: A pulse this much later than due is late; a jitter buffer cannot hide a longer gap.
+LATE_S: Final = 0.2
 #: How long a child that lost its parent waits for answers to its BYEs and un-REGISTERs.
 FAREWELL_SECONDS: Final = 1.0
 
@@ -161,6 +168,18 @@ class Questions:
         while (answer := self._answers.get(timeout=within))[0] != number:
             pass  # the answer to an earlier question
         return answer[1]
+
+
+class Pulse(ctypes.Structure):
+    """When a child's main loop last ran, and when it is to run again at the latest (monotonic)."""
+
+    _fields_ = (("at", ctypes.c_double), ("due", ctypes.c_double))
+
+    @classmethod
+    def shared(cls, descriptor: int) -> Pulse:
+        """The one in a file of memory, which may be closed after this."""
+        os.ftruncate(descriptor, ctypes.sizeof(cls))
+        return cls.from_buffer(mmap.mmap(descriptor, ctypes.sizeof(cls)))
 
 
 @dataclass(frozen=True, slots=True)

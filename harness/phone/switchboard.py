@@ -490,7 +490,7 @@ class SharedProcess(PhoneProcess):
     def __init__(self, owner: Owner, sharing: Sharing, config: PhoneConfig) -> None:
         self.config = config
         self._sharing = sharing
-        self._prepare(owner, _connected(sharing.switchboard), None)
+        self._prepare(owner, _connected(sharing.switchboard))
         self.most_calls = config.max_calls
         self._reader = threading.Thread(
             target=self._read, name=f"shared {config.name}", daemon=True

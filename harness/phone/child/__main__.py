@@ -1,4 +1,4 @@
-"""``python -m harness.phone.child FD DIRECTORY``."""
+"""``python -m harness.phone.child FD PULSE DIRECTORY``."""
 
 import faulthandler
 import os
@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 
 from harness.phone.child.service import Service
-from harness.phone.protocol import Wire
+from harness.phone.protocol import Pulse, Wire
 from harness.support.memory import settle
 
 if __name__ == "__main__":
     faulthandler.enable()
     os.umask(0o077)  # recordings hold what people said
-    descriptor, directory = sys.argv[1:]
+    descriptor, memory, directory = sys.argv[1:]
     settle()  # imported modules stay, so garbage collection can skip them
-    Service(Wire(socket.socket(fileno=int(descriptor))), Path(directory)).run()
+    pulse = Pulse.shared(int(memory))
+    os.close(int(memory))
+    Service(Wire(socket.socket(fileno=int(descriptor))), pulse, Path(directory)).run()

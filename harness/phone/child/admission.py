@@ -275,6 +275,11 @@ class Admission:
         if not count.reported:
             self._say(kind, count, time.monotonic())
 
+    @property
+    def has_more_to_report(self) -> bool:
+        """Whether counts have grown since they were reported."""
+        return any(count.count > count.reported for count in self._counts.values())
+
     def tick(self, now: float) -> None:
         """Report counts that have grown."""
         self._counts = {kind: count for kind, count in self._counts.items() if not count.phone.gone}

@@ -50,6 +50,11 @@ class ConnectionLimit:
             return True
         return self._taken() < _SHUT_FROM
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether connections wait."""
+        return bool(self._waiting)
+
     def _taken(self) -> int:
         return len(list(among(os.listdir(_DESCRIPTORS)))) + len(self._closed)
 

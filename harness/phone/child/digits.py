@@ -80,6 +80,11 @@ class Digits:
             if ends:
                 self._end()
 
+    @property
+    def are_open(self) -> bool:
+        """Whether a digit has not ended: :meth:`tick` ends it if its last packets are lost."""
+        return self._event is not None
+
     def tick(self, now: float) -> None:
         """End an event that no longer gets packets."""
         with self._lock:

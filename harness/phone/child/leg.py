@@ -381,7 +381,11 @@ class CallLeg:
         self.rtp.watch(transport)
 
     def digit(self, digit: str, timestamp: int, duration: int, *, ends: bool) -> None:
-        self.media.digits.event(digit, timestamp, duration, ends=ends)
+        digits = self.media.digits
+        were_open = digits.are_open
+        digits.event(digit, timestamp, duration, ends=ends)
+        if digits.are_open and not were_open:
+            self._host.endpoint.wake()
 
     def media_changed(self) -> None:
         """Connect the negotiated media and emit its state."""

@@ -33,28 +33,28 @@ from harness.phone.child.media import PlayerFactory
 from harness.phone.child.messages import StackLog, WireMessage
 from harness.phone.child.names import Names, Trouble
 from harness.phone.child.parent import Command, Parent
+from harness.phone.child.pulse import PulsingLoop
 from harness.phone.child.requests import MessageFilter
 from harness.phone.child.socket_limits import SocketName, SocketSlots
 from harness.phone.child.stack import Endpoint
-from harness.phone.protocol import (
-    FAREWELL_SECONDS,
-    IDLE_PULSE_INTERVAL,
-    PULSE_INTERVAL,
-    Wire,
-)
+from harness.phone.protocol import FAREWELL_SECONDS, Pulse, Wire
 from harness.support.stalls import Stall, Watch
 
-_PULSES_A_STATISTIC: Final = 4
-_BUSY_TURN: Final = 0.005  # while something is about to end
+_REPORTS_EVERY_S: Final = 1.0
+#: The longest turns: while something is about to end; while something is awaited that no event of
+#: pjsua's announces; while nothing is.
+_BUSY_TURN, _ALERT_TURN, _IDLE_TURN = 0.005, 0.25, 10.0
 _NAME_THEIR_TARGET: Final = ("INVITE", "UPDATE")  # RFC 3261 section 12.1.1, and target refreshes
 _TOO_MANY_CALLS: Final = 70010  # PJ_ETOOMANY
 _NO_SLOT: Final = "Unable to accept incoming call (too many calls)"
 
 
 class Service:
-    """Serves the parent at the other end of ``wire``; its files go to ``directory``."""
+    """Serves the parent at the other end of ``wire``, who sees its ``pulse``; its files go to
+    ``directory``.
+    """
 
-    def __init__(self, wire: Wire, directory: Path) -> None:
+    def __init__(self, wire: Wire, pulse: Pulse, directory: Path) -> None:
         self._ring = LogRing(directory / f"child-{os.getpid()}.ring")
         self._parent = Parent(wire, self._ring)
         self.fault = self._parent.fault
@@ -94,8 +94,8 @@ class Service:
         )
         self._commands = Commands(self._phones, host, self._legs, self._admission, self._departures)
         self._watch = Watch(self._stalled)
-        self._pulses = 0
-        self._next_pulse = 0.0
+        self._loop = PulsingLoop(pulse, native.library, self._stalled)
+        self._next_report = 0.0
 
     def _accounts(self) -> list[AccountHolder]:
         return account_holders(self._phones)
@@ -239,54 +239,60 @@ class Service:
         signal.signal(signal.SIGTERM, lambda *_: self._parent.gone.set())
         endpoint, parent = self._endpoint, self._parent
         parent.listen(endpoint.wake)
+        self._loop.beat()
         parent.notify(
             "ready", pid=os.getpid(), most_calls=endpoint.most_calls, version=endpoint.version
         )
         self._watch.start()
         while not parent.gone.is_set():
-            now = time.monotonic()
-            if now >= self._next_pulse:
-                self._pulse(now)
-            self._turn(self._next_pulse - now)
+            self._report(time.monotonic())
+            self._turn(_IDLE_TURN)
             self._watch.look()  # the parent hears of a stall before the next answer
-            # After anything that happened, the parent expects a pulse as soon as during a call.
-            self._next_pulse = min(self._next_pulse, time.monotonic() + PULSE_INTERVAL)
         self._farewell()
 
     def _stalled(self, stall: Stall) -> None:
         self._parent.notify("stall", began=stall.began, ended=stall.ended)
 
-    def _pulse(self, now: float) -> None:
-        """Show the parent that the loop runs, and say when it will do so again."""
-        is_idle = not (self._endpoint.media_threads.are_running or self._names.are_sought)
-        interval = IDLE_PULSE_INTERVAL if is_idle else PULSE_INTERVAL
-        self._watch.be_idle(is_idle)
+    def _report(self, now: float) -> None:
+        """Send the parent the legs' statistics and what was refused, if it is time."""
+        if now < self._next_report:
+            return
+        self._next_report = now + _REPORTS_EVERY_S
         with self._parent.together():  # to wake the parent once
-            self._parent.notify("pulse", within=interval)
-            if is_idle or self._pulses % _PULSES_A_STATISTIC == 0:
-                self._report_statistics(now)
-        self._pulses += 1
-        self._next_pulse = now + interval
-
-    def _report_statistics(self, now: float) -> None:
-        for leg in self._legs:
-            if leg.check_alive():
-                leg.emit_statistics()
-        self._admission.tick(now)
+            for leg in self._legs:
+                if leg.check_alive():
+                    leg.emit_statistics()
+            self._admission.tick(now)
 
     def _turn(self, longest: float) -> None:
         """One turn of the main loop: commands, the stack's events, and due actions."""
         while (command := self._parent.next_command(self._waits)) is not None:
             with contextlib.suppress(OSError):
                 self._obey(command)
+        is_idle = not (self._endpoint.media_threads.are_running or self._names.are_sought)
+        self._watch.be_idle(is_idle)
         due = list(self._incoming.due())
         due += [leg.media.player_done for leg in self._legs if leg.media.player_done is not None]
         due += [phone.refresh_at for phone in self._accounts() if phone.refresh_at is not None]
+        if not is_idle or self._admission.has_more_to_report:
+            due.append(self._next_report)
         longest = min([longest, *(at - time.monotonic() for at in due)])
+        if self._is_alert(is_idle):
+            longest = min(longest, _ALERT_TURN)
         if self._legs.ending or self._departures or self._parent.waiting:
             longest = min(longest, _BUSY_TURN)
-        self._endpoint.handle_events(longest)
+        self._loop.handle_events(longest, is_idle=is_idle)
         self._do_what_is_due(time.monotonic())
+
+    def _is_alert(self, is_idle: bool) -> bool:
+        """Whether something is to be done at a time that is not among those that are due."""
+        are_over = not self._legs and not is_idle  # the media threads are about to be stopped
+        return (
+            are_over
+            or self._names.are_sought
+            or self._connection_limit.is_shut
+            or any(leg.media.digits.are_open for leg in self._legs)
+        )
 
     def _waits(self, command: str) -> bool:
         """Whether a command must wait for socket slots of pjlib, or for the call slot of an ending
