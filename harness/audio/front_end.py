@@ -30,7 +30,7 @@ _HOP: Final = struct.Struct("@i?3xff")  # struct hop
 _tone_pairs = ctypes.CDLL(str(Path(__file__).with_name("libfront_end.so"))).tone_pairs
 _tone_pairs.argtypes = (
     ctypes.c_char_p,
-    ctypes.c_void_p,
+    ctypes.POINTER(ctypes.c_float),
     ctypes.c_size_t,
     ctypes.c_size_t,
     ctypes.c_char_p,
@@ -102,8 +102,9 @@ class TonePairs:
         blocks = np.ascontiguousarray(blocks, np.float32)
         count = blocks.shape[-2]
         streams = blocks.size // (count * HOP)
-        hops = ctypes.create_string_buffer(max(0, count - CONTEXT) * streams * HOP_OCTETS)
-        _tone_pairs(self._tables, blocks.ctypes.data, streams, count, hops)
+        hops: Hops = (ctypes.c_char * (max(0, count - CONTEXT) * streams * HOP_OCTETS))()
+        if streams:
+            _tone_pairs(self._tables, ctypes.c_float.from_buffer(blocks.data), streams, count, hops)
         return hops
 
 

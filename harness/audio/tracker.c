@@ -1,6 +1,7 @@
-/* The middle of mark detection: symbols one after another make a sequence that belongs to one mark, go on, and end.
+/* The middle of mark detection: symbols one after another make a sequence that belongs to one mark, go on, and end; and how
+ * much what was received is like a mark's waveform.
  *
- * tracker.py has the same layout, makes the tables, and asks the waveform itself where a sequence is worth it. Every hop of
+ * tracker.py has the same layout, makes the tables, and asks for the likeness where a sequence is worth it. Every hop of
  * every leg comes through here, and next to nothing is to be done for most of them.
  */
 #include <math.h>
@@ -26,6 +27,12 @@
 #define FEWEST_SAMPLES 640 /* or so many, which have to be nearly the mark's own waveform */
 #define NEARLY_ALL 0.95
 #define NOT_YET 2.0
+
+#define PERIOD (4 * SYMBOL_HOPS * HOP)
+#define LANES 4
+#define TOGETHER 4 /* vectors of sums, all of which stay in registers */
+
+typedef float vector __attribute__((vector_size(4 * LANES)));
 
 /* A symbol heard for one window (then it is weak) or for more. */
 struct run {
@@ -228,4 +235,64 @@ size_t track(struct tracker *tracker, const struct words *words, const struct ho
     }
     tracker->found = ALL;
     return count;
+}
+
+/* The sums of products of `received` and what begins at each of so many samples of `reference`. */
+static void correlate(const float *reference, const float *received, size_t count, float sums[TOGETHER * LANES]) {
+    vector each[TOGETHER] = {0};
+    for (size_t at = 0; at < count; at++)
+        for (int number = 0; number < TOGETHER; number++) {
+            vector samples;
+            memcpy(&samples, reference + at + number * LANES, sizeof samples);
+            each[number] += received[at] * samples;
+        }
+    memcpy(sums, each, sizeof each);
+}
+
+/* Of the samples that count, where `counts` is not NULL. */
+static double energy_of(const float *samples, const float *counts, size_t count) {
+    vector each = {0};
+    float sum = 0;
+    size_t at = 0;
+    for (; at + LANES <= count; at += LANES) {
+        vector some, weights = {1, 1, 1, 1};
+        memcpy(&some, samples + at, sizeof some);
+        if (counts)
+            memcpy(&weights, counts + at, sizeof weights);
+        some *= weights;
+        each += some * some;
+    }
+    for (; at < count; at++)
+        sum += samples[at] * samples[at] * (counts ? counts[at] : 1);
+    return (double)sum + each[0] + each[1] + each[2] + each[3];
+}
+
+/* The normalised correlation of `received`, which is 0 where `counts` is, with the waveform at its peak, and where that lies:
+ * `offset` and up to `lags` samples more. `references` are three periods of the mark, and the same half a sample later: half
+ * a sample off, the highest tone loses a third of its correlation. */
+double likeness(const float *references, const float *received, const float *counts, size_t count, size_t offset, size_t lags,
+                double *place) {
+    float best = -INFINITY, sums[TOGETHER * LANES];
+    const float *matched = references;
+    for (int half = 0; half < 2; half++, references += 3 * PERIOD)
+        for (size_t lag = 0; lag < lags; lag++) {
+            if (lag % (TOGETHER * LANES) == 0)
+                correlate(references + offset + lag, received, count, sums);
+            float sum = sums[lag % (TOGETHER * LANES)];
+            if (sum > best)
+                best = sum, matched = references + offset + lag, *place = (double)(offset + lag) + half / 2.0;
+        }
+    double energy = energy_of(received, NULL, count) * energy_of(matched, counts, count);
+    return energy > 0 ? best / sqrt(energy) : 0;
+}
+
+/* Samples before the first sound, in whole blocks: before the first with more than `quiet` of the loudest one's energy. */
+size_t silence_before(const float *received, size_t count, size_t block, double quiet) {
+    double most = 0;
+    for (size_t at = 0; at + block <= count; at += block)
+        most = fmax(most, energy_of(received + at, NULL, block));
+    for (size_t at = 0; at + block <= count; at += block)
+        if (energy_of(received + at, NULL, block) > quiet * most)
+            return at;
+    return 0;
 }

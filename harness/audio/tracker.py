@@ -153,9 +153,21 @@ _PAIRS: Final = _pairs()
 _TABLES: Final = _Tables(_SYMBOLS, _PAIRS.ctypes.data, _WORDS.ctypes.data)
 _TABLES_AT: Final = ctypes.addressof(_TABLES)
 
-_track = ctypes.CDLL(str(Path(__file__).with_name("libtracker.so"))).track
+_library = ctypes.CDLL(str(Path(__file__).with_name("libtracker.so")))
+_track = _library.track
 _track.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 _track.restype = ctypes.c_size_t
+_likeness = _library.likeness
+_SAMPLES: Final = ctypes.POINTER(ctypes.c_float)
+_likeness.argtypes = (
+    *(_SAMPLES, _SAMPLES, _SAMPLES),
+    *(ctypes.c_size_t, ctypes.c_size_t, ctypes.c_size_t),
+    ctypes.POINTER(ctypes.c_double),
+)
+_likeness.restype = ctypes.c_double
+_silence = _library.silence_before
+_silence.argtypes = (_SAMPLES, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_double)
+_silence.restype = ctypes.c_size_t
 
 
 class Tracker:
@@ -262,9 +274,8 @@ class Tracker:
         quiet = round(played) - begin
         if played <= first or begin > window or quiet <= 0:
             return first
-        before = np.square(received[:quiet]).mean()
-        then = np.square(received[quiet : quiet + _LEAD_IN]).mean()
-        return played if before < _QUIET * then else first
+        before, then = received[:quiet], received[quiet : quiet + _LEAD_IN]
+        return played if _power(before) < _QUIET * _power(then) else first
 
     def _to_symbol(self, window: int) -> float:
         """From a sequence's first window to the symbol that begins there: the next one, if most of
@@ -285,8 +296,12 @@ class Tracker:
 
 def _silence_before(received: NDArray[np.float32]) -> int:
     """Samples before the first sound, to 2.5 ms. A mark has no pauses: its symbols only fade."""
-    powers = np.square(received).reshape(-1, _BLOCK).mean(axis=1)
-    return int(np.argmax(powers > _QUIET * powers.max())) * _BLOCK
+    samples = ctypes.c_float.from_buffer(received.data)
+    return int(_silence(samples, len(received), _BLOCK, _QUIET))
+
+
+def _power(samples: NDArray[np.float32]) -> float:
+    return float(samples.dot(samples)) / max(1, len(samples))
 
 
 def confirm(
@@ -303,30 +318,25 @@ def confirm(
     normalised correlation at its peak, -1…1, and the phase of the peak (0 ≤ phase < 1280, to half a
     sample).
     """
+    parts = None
     if heard is not None:
-        received = received * heard
-    energy = float(received.dot(received))
-    if energy <= 0.0:
-        return 0.0, phase
+        received, parts = received * heard, ctypes.c_float.from_buffer(heard.data)
     begin = math.floor(phase) - slack
-    offset = begin % PERIOD
-    count = len(received) + 2 * slack
-    # Half a sample off, the highest tone loses a third of its correlation; so two grids, half a
-    # sample apart.
-    best, best_phase = -math.inf, phase
-    for half, reference in enumerate(_references(mark)):
-        scores = np.correlate(reference[offset : offset + count], received, "valid")
-        at = int(scores.argmax())
-        if scores[at] > best:
-            best, best_phase = float(scores[at]), offset + at + half / 2
-            matched = reference[offset + at : offset + at + len(received)]
-    if heard is not None:
-        matched = matched * heard
-    return best / math.sqrt(energy * float(matched.dot(matched))), best_phase % PERIOD
+    place = ctypes.c_double(phase)
+    quality: float = _likeness(
+        ctypes.c_float.from_buffer(_references(mark).data),
+        ctypes.c_float.from_buffer(received.data),
+        parts,
+        len(received),
+        begin % PERIOD,
+        2 * slack + 1,
+        place,
+    )
+    return quality, place.value % PERIOD
 
 
-@lru_cache(maxsize=256)  # 12 kB each; a hundred calls of one process have two hundred marks
-def _references(mark: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+@lru_cache(maxsize=256)  # 31 kB each; a hundred calls of one process have two hundred marks
+def _references(mark: int) -> NDArray[np.float32]:
     """Three periods of the mark on the sample grid, and the same half a sample later."""
     fine = np.tile(waveform(mark, 2 * SAMPLE_RATE), 3)
-    return np.ascontiguousarray(fine[::2]), np.ascontiguousarray(fine[1::2])
+    return np.ascontiguousarray(fine.reshape(-1, 2).T)
