@@ -84,8 +84,10 @@ def test_a_digit_without_end_packets_is_reported_after_silence() -> None:
     far = Far()
     far.sends(*press("5", 1000, 8)[:-3])
     far.digits.tick(0.4)
+    assert far.digits.are_open
     assert far.pressed == ""
     far.digits.tick(0.6)
+    assert not far.digits.are_open
     assert far.told == [("5", 140, "rfc4733")]
     far.sends(*press("5", 1000, 8)[-3:])  # late beyond measure
     assert far.pressed == "5"
