@@ -11,6 +11,7 @@ cases of a large run on all cores.
 from __future__ import annotations
 
 import base64
+import hashlib
 import itertools
 import json
 import re
@@ -60,7 +61,7 @@ from harness.report.markup import (
 )
 from harness.report.owners import page_of
 from harness.report.pcap import CAPTURE
-from harness.report.processes import each
+from harness.report.processes import batches
 from harness.report.run_directory import RunEnd, RunEvidence
 from harness.report.standing import Past
 from harness.report.summary import Summary
@@ -71,8 +72,8 @@ MOST_INLINE = 20
 #: The report is one file up to so many cases. Beyond, a page would take seconds to open, and 23 kB
 #: a case.
 MOST_WHOLE = 300
-#: Where a larger run's cases lie: one script each, since a page that was opened from a file may
-#: load nothing else.
+#: Where a larger run's cases lie, some in one script: a page that was opened from a file may load
+#: nothing else.
 PARTS = "report.parts"
 #: What an axis is called where a reader chooses by it, if not by its name.
 _AXES = {
@@ -147,11 +148,11 @@ def write(
     listed = _listed(run, tables, known)
     early = [_early(task, making, views) for task in listed]
     others = [task for task, view in zip(listed, early, strict=True) if view is None]
-    late = each(partial(make, making), others)
+    late = itertools.chain.from_iterable(batches(partial(make, making), others))
     shown = [view or next(late) for view in early]
     index = packed(json.dumps([view.words for view in shown]))
     if parts:
-        write_part(parts, "index", index)
+        _write_part(parts, "index", {"index": index})
     seen_in_part = {row: found for row, found in summary.coverage.items() if found.unseen}
     titles = {line.row: line.title for table in tables for line in table.lines}
     absent_rows, not_everywhere = _left_out(summary, tables)
@@ -201,12 +202,12 @@ def write(
     if parts is None:
         shutil.rmtree(path.parent / PARTS, ignore_errors=True)
     else:
-        _drop_others(parts, {"index", *(view.key for view in shown)})
+        _drop_others(parts, {"index", *(view.part for view in shown)})
     return [time for view in shown for time in view.times]
 
 
 def _drop_others(parts: Path, kept: Container[str]) -> None:
-    """Drop the parts of an earlier page, or of attempts that do not count."""
+    """Drop the parts of an earlier page."""
     for path in parts.glob("*.js"):
         if path.stem not in kept:
             path.unlink()
@@ -591,7 +592,8 @@ class CaseView:
     words: str  #: what a search goes through
     times: Sequence[Measured]  #: of a case that passed
     detail: str = ""  #: what opens, in the page as it is
-    packed: str = ""  #: the same deflated; neither, where it is in a file beside the page
+    packed: str = ""  #: the same deflated
+    part: str = ""  #: the file beside the page that has it, of a large run
 
 
 def place_of(case: PlainCase, name: str) -> str:
@@ -605,15 +607,36 @@ def places_of(cases: Iterable[PlainCase]) -> list[str]:
     return [name for name in _AT if len({place_of(case, name) for case in cases}) > 1]
 
 
-def read(making: Making, directory: Path) -> tuple[CaseEvidence, CaseView | None]:
-    """A case, and the view of one that passed, made while its log is in memory."""
-    case = CaseEvidence.read(directory)
-    return case, _view(making, case) if case.passed else None
+def read(making: Making, directories: Sequence[Path]) -> list[tuple[CaseEvidence, CaseView | None]]:
+    """Cases, and the views of those that passed, each made while its log is in memory."""
+    cases, views = [], []
+    for directory in directories:
+        case = CaseEvidence.read(directory)
+        cases.append(case)
+        if case.passed:
+            views.append(_view(making, case))
+    kept = iter(_put_aside(making, views))
+    return [(case, next(kept) if case.passed else None) for case in cases]
 
 
-def make(making: Making, task: Task) -> CaseView:
-    """The view of a case as it counts."""
-    return _view(making, task.case, inline=task.inline, standing=task.standing)
+def make(making: Making, tasks: Sequence[Task]) -> list[CaseView]:
+    """The views of cases as they count."""
+    views = [_view(making, one.case, inline=one.inline, standing=one.standing) for one in tasks]
+    return _put_aside(making, views)
+
+
+def _put_aside(making: Making, views: Sequence[CaseView]) -> list[CaseView]:
+    """The views; those of a large run without what opens, which one file has for all of them.
+
+    A file a case would cost as much as what is in it.
+    """
+    details = {view.key: view.packed for view in views if view.packed}
+    if making.parts is None or not details:
+        return list(views)
+    # the page before has its own until the next one is written, which may batch others
+    name = hashlib.sha256("\n".join(details).encode()).hexdigest()[:12]
+    _write_part(making.parts, name, details)
+    return [replace(view, part=name, packed="") if view.packed else view for view in views]
 
 
 def _view(
@@ -632,11 +655,7 @@ def _view(
     if inline:
         return replace(view, detail=Markup(page.html()))
     # in a file of its own it links the recordings
-    deflated = packed(page.html(linked=making.parts is not None))
-    if making.parts is None:
-        return replace(view, packed=deflated)
-    write_part(making.parts, page.key, deflated)
-    return view
+    return replace(view, packed=packed(page.html(linked=making.parts is not None)))
 
 
 def _fields(task: Task, view: CaseView) -> dict[str, Any]:
@@ -658,16 +677,18 @@ def _fields(task: Task, view: CaseView) -> dict[str, Any]:
         "numbers": view.numbers,
         "detail": view.detail,
         "packed": view.packed,
+        "part": view.part,
     }
 
 
-def write_part(parts: Path, name: str, deflated: str) -> None:
-    """Write a script that hands ``deflated`` to the page."""
-    whole_file.write(parts / f"{name}.js", f"part({json.dumps(name)}, {json.dumps(deflated)});\n")
+def _write_part(parts: Path, name: str, deflated: Mapping[str, str]) -> None:
+    """Write a script that hands the page what is ``deflated``, by name."""
+    calls = (f"part({json.dumps(key)}, {json.dumps(one)});\n" for key, one in deflated.items())
+    whole_file.write(parts / f"{name}.js", "".join(calls))
 
 
-#: zlib's compression level: level 4 takes 30 % longer and saves 6 % of the size.
-_LEVEL = 3
+#: zlib's compression level: level 3 takes 45 % longer and saves 3 % of the size.
+_LEVEL = 2
 
 
 def packed(text: str) -> str:

@@ -39,15 +39,25 @@ def each(work: Callable[[Item], Made], items: Sequence[Item]) -> Iterator[Made]:
     """What ``work`` makes of each item, in their order. ``work`` is a function of a module, since
     other processes look it up.
     """
+    return itertools.chain.from_iterable(batches(partial(_each, work), items))
+
+
+def _each(work: Callable[[Item], Made], items: Sequence[Item]) -> list[Made]:
+    return list(map(work, items))
+
+
+def batches(work: Callable[[Sequence[Item]], Made], items: Sequence[Item]) -> Iterator[Made]:
+    """What ``work`` makes of some items at a time, in their order, for what is shared by several."""
+    split = [items[at : at + _AT_ONCE] for at in range(0, len(items), _AT_ONCE)]
     done = 0
     if len(items) >= WORTH:
         try:
-            for made in _pool().map(work, items):
+            for made in _pool().map(work, split):
                 done += 1
                 yield made
         except BrokenExecutor:  # a process was killed, as for want of memory: the rest is made here
             _running.pop().close()
-    yield from map(work, items[done:])
+    yield from map(work, split[done:])
 
 
 def make_ready(cases: int, fork_server: Path | None) -> None:
@@ -68,17 +78,17 @@ def serve(descriptor: int) -> None:
     with Connection(descriptor) as connection, contextlib.suppress(EOFError, ConnectionError):
         sys.path[:] = connection.recv()  # by which the work is looked up
         while True:
-            work, items = connection.recv()
-            answer: tuple[list[Any], Exception | None]
+            work, item = connection.recv()
+            answer: tuple[Any, Exception | None]
             try:
-                answer = list(map(work, items)), None
+                answer = work(item), None
             except Exception as error:
-                answer = [], error
+                answer = None, error
             connection.send(answer)
 
 
 class _Pool:
-    """Processes that each make one chunk at a time, and a thread for each that hands it on.
+    """Processes that each make one item at a time, and a thread for each that hands it on.
 
     The processes end when this process does, however it ends: the kernel closes their sockets.
     """
@@ -106,14 +116,13 @@ class _Pool:
         """What ``work`` makes of each item, in their order. Raises what ``work`` raises, and
         BrokenExecutor where a process has died.
         """
-        chunks = [items[at : at + _AT_ONCE] for at in range(0, len(items), _AT_ONCE)]
-        return itertools.chain.from_iterable(self._threads.map(partial(self._made, work), chunks))
+        return self._threads.map(partial(self._made, work), items)
 
-    def _made(self, work: Callable[[Item], Made], items: Sequence[Item]) -> list[Made]:
+    def _made(self, work: Callable[[Item], Made], item: Item) -> Made:
         connection = self._idle.get()
         try:
-            connection.send((work, items))
-            made: list[Made]
+            connection.send((work, item))
+            made: Made
             made, error = connection.recv()
         except (EOFError, OSError) as gone:
             raise BrokenExecutor("a process that makes reports has died") from gone

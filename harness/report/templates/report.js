@@ -9,18 +9,21 @@ async function inflate(packed) {
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
 }
 
-// In a run of very many cases each lies in a script of its own beside the page: nothing else may be loaded from a file.
+// In a run of very many cases they lie in scripts beside the page, some in each: nothing else may be loaded from a file.
 const loaded = {};
 function part(name, packed) { loaded[name] = packed; }
 
-function load(name) {
-  return new Promise((done, failed) => {
+async function load(name, file) {
+  if (!(name in loaded)) await new Promise((done, failed) => {
     const script = document.createElement("script");
-    script.src = `${PARTS}/${encodeURIComponent(name)}.js`;
-    script.onload = () => { script.remove(); done(loaded[name]); delete loaded[name]; };
+    script.src = `${PARTS}/${file}.js`;
+    script.onload = () => { script.remove(); done(); };
     script.onerror = () => failed(new Error(`${PARTS} is not beside this page`));
     document.head.append(script);
   });
+  const packed = loaded[name];
+  delete loaded[name];
+  return packed;
 }
 
 // A case that stands in the page as it is; at once, since printing does not wait.
@@ -38,7 +41,7 @@ async function unpack(details) {
   details.dataset.loading = "yes";
   const inline = details.querySelector(":scope > script");
   try {
-    body.innerHTML = await inflate(inline ? inline.textContent : await load(details.id));
+    body.innerHTML = await inflate(inline ? inline.textContent : await load(details.id, details.dataset.part));
     inline?.remove();
   } catch (error) {
     body.textContent = `This case cannot be shown: ${error.message}. The evidence is in the run's directory.`;
@@ -63,7 +66,7 @@ function fits(details, wanted) {
 
 async function refresh() {
   const wanted = chosen();
-  if (wanted.q && !words) words = JSON.parse(await inflate(document.getElementById("index")?.textContent ?? await load("index")));
+  if (wanted.q && !words) words = JSON.parse(await inflate(document.getElementById("index")?.textContent ?? await load("index", "index")));
   // each word, and what stands in quotes as it is: names have blanks
   const asked = (wanted.q?.toLowerCase().match(/"[^"]+"|\S+/g) ?? []).map(one => one.length > 2 ? one.replace(/^"(.*)"$/, "$1") : one);
   let shown = 0;

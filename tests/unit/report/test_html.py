@@ -88,9 +88,14 @@ def test_a_large_run_s_cases_lie_beside_the_page(run: Any, monkeypatch: pytest.M
     monkeypatch.setattr(html, "MOST_INLINE", 1)
     monkeypatch.setattr(processes, "WORTH", 2)  # made in other processes
     text = report(run)
-    keys = re.findall(r'<details class="case" id="([^"]+)" data-verdict', text)  # first of no cause
+    cases = re.findall(  # first of no cause
+        r'<details class="case" id="([^"]+)" data-verdict[^>]* data-part="(\w+)"', text
+    )
 
-    assert {path.stem for path in (run.directory / html.PARTS).iterdir()} == {*keys, "index"}
+    parts = {path.stem: path.read_text() for path in (run.directory / html.PARTS).iterdir()}
+    assert parts.keys() == {"index", *(part for _, part in cases)}
+    assert len(cases) == text.count('<details class="case"') - text.count("<template>")
+    assert all(f'part("{key}", ' in parts[part] for key, part in cases)
     assert unpacked(text) == text
     monkeypatch.setattr(html, "MOST_WHOLE", 300)
     report(run)
