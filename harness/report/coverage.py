@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.case.check_table import CHECKS, check_named
 from harness.case.events import phone_of
@@ -44,8 +45,9 @@ def coverage(findings: Iterable[Finding], ours: Collection[str] = ()) -> Coverag
     ``ours`` are the harness's own phones and legs, by names that may be anything.
     """
     seen: dict[str, bool] = {}
+    not_ai = [name for name in ours if phone_of(name) not in (STAND_IN, SIP_NUMBER)]
     for finding in findings:
-        words = _at(finding, ours)
+        words = _at(finding, not_ai)
         seen[words] = seen.get(words, True) and finding.verdict is not Verdict.NOT_OBSERVABLE
     unseen = tuple(words for words, was_seen in seen.items() if not was_seen)
     return Coverage(len(seen), len(seen) - len(unseen), unseen)
@@ -67,22 +69,21 @@ def by_row(cases: Iterable[tuple[str, CaseEvidence]]) -> dict[str, Coverage]:
     return by_name
 
 
-def _at(finding: Finding, ours: Collection[str]) -> str:
-    """What is claimed, and at which end where that is the AI's: a codec has two."""
+def _at(finding: Finding, not_ai: Collection[str]) -> str:
+    """What is claimed, and at which end where that is the AI's: a codec has two. ``not_ai`` are the
+    harness's phones and legs that do not stand in for it.
+    """
     words, subject = words_of(finding), finding.subject
     if words.endswith("the AI") or not subject.startswith(("assistant ", "the AI", STAND_IN)):
         return words
-    for name in ours:
-        is_ai = phone_of(name) in (STAND_IN, SIP_NUMBER)
-        if not is_ai and _begins_with(subject, name):  # a harness phone that is called so
-            return words
+    if any(_begins_with(subject, name) for name in not_ai):  # a harness phone that is called so
+        return words
     return f"{words} at the AI"
 
 
 def words_of(finding: Finding) -> str:
     """The claim that the finding supports, as the sign-off words it."""
     words = check_named(finding.check).claim or finding.check
-    facts = finding.facts
     if finding.check == "audio":
         measured = finding.measured
         if not isinstance(measured, Direction):
@@ -90,9 +91,14 @@ def words_of(finding: Finding) -> str:
         towards = _ROLES.get(measured.towards, measured.towards or "the other end")
         said = words.format(towards)
         return f"{said}, after the change" if measured.again else said
-    if finding.check in ("timing", "timing.within") and facts.get("what"):
-        return f"{facts['what']}, in time"
-    return words.format(facts.get("header") or "a header") if "{}" in words else words
+    if finding.check in ("timing", "timing.within") and (what := _measured(finding, "what")):
+        return f"{what}, in time"
+    return words.format(_measured(finding, "header") or "a header") if "{}" in words else words
+
+
+def _measured(finding: Finding, name: str) -> Any:
+    """That field of its measurement; None where it has none."""
+    return getattr(finding.measured, name, None)
 
 
 #: Axes that describe the system under test → the checks that look at them, and their name in the
@@ -139,7 +145,7 @@ def _saw(finding: Finding, axes: Mapping[str, str]) -> bool:
         return False
     if finding.check == "codec":
         # in most rows any G.711 passes, so a pass does not prove the codec of the label
-        return str(finding.facts.get("codec")).lower() == axes.get("codec", "").lower()
+        return str(_measured(finding, "codec")).lower() == axes.get("codec", "").lower()
     return True
 
 
@@ -260,10 +266,10 @@ def source_of(finding: Finding, ours: Iterable[str], *, stand_in: bool) -> str:
     """
     if finding.verdict is Verdict.NOT_OBSERVABLE or finding.strength is Strength.UNKNOWN:
         return "declared" if finding.check in _DECLARED else "not seen"
-    if getattr(finding.measured, "record", None):
+    if _measured(finding, "record"):
         return "record"
     if finding.strength is not None:
-        named = str(getattr(finding.measured, "observation", None) or "")
+        named = str(_measured(finding, "observation") or "")
         return _BY_OBSERVATION.get(named) or _BY_STRENGTH[finding.strength]
     for source, number in _BY_NUMBER.items():
         if any(map(number.fullmatch, finding.evidence)):
