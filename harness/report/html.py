@@ -53,6 +53,7 @@ from harness.report.flow import Arrow, arrows, first_line, messages_of, named_in
 from harness.report.hearing import COLUMNS, Hearing, figures, hearings
 from harness.report.history import Run, shortened
 from harness.report.markup import (
+    environment,
     explain_command,
     owner_command,
     render,
@@ -605,6 +606,12 @@ def places_of(cases: Iterable[PlainCase]) -> list[str]:
     """What of deployment and site cases must be distinguished by."""
     cases = list(cases)
     return [name for name in _AT if len({place_of(case, name) for case in cases}) > 1]
+
+
+def compile_templates() -> None:
+    """Compile what a case's page is made with, for which the first one would wait."""
+    for name in ("case.html.j2", "ladder.svg.j2", "timeline.svg.j2"):
+        environment().get_template(name)
 
 
 def read(making: Making, directories: Sequence[Path]) -> list[tuple[CaseEvidence, CaseView | None]]:

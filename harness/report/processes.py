@@ -32,7 +32,7 @@ Made = TypeVar("Made")
 
 #: Fewer cases are done sooner than processes are started.
 WORTH = 300
-_AT_ONCE = 20
+_AT_ONCE = 10
 
 
 def each(work: Callable[[Item], Made], items: Sequence[Item]) -> Iterator[Made]:
@@ -73,7 +73,7 @@ def make_ready(cases: int, fork_server: Path | None) -> None:
 def serve(descriptor: int) -> None:
     """In such a process: make what is asked for at this socket, until its other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that it works for
-    importlib.import_module("harness.report.html")
+    importlib.import_module("harness.report.html").compile_templates()
     settle()
     with Connection(descriptor) as connection, contextlib.suppress(EOFError, ConnectionError):
         sys.path[:] = connection.recv()  # by which the work is looked up
