@@ -53,7 +53,7 @@ def whole_matrix(
     plays: Mapping[str, runs.Play] | None = None,
     deployments: str = "simulated-*",
 ) -> Path:
-    """The directory of a run of 459 cases with its reports; ``plays`` happens at Talkdesk alone."""
+    """The directory of a run of all cases with its reports; ``plays`` happens at Talkdesk alone."""
     made = []
     for file in sorted(Path("scenarios/deployments").glob(f"{deployments}.toml")):
         own = plays if "talkdesk" in file.name else None

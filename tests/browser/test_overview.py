@@ -29,7 +29,7 @@ CUT = """() => [...document.querySelectorAll(".matrix td > *, .matrix .all > *")
 
 @pytest.fixture(scope="module")
 def green(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of a run in which all 459 cases of both platforms passed."""
+    """The report of a run in which all cases of all platforms passed."""
     return whole_matrix(tmp_path_factory.mktemp("green")) / "report.html"
 
 
@@ -69,10 +69,12 @@ def test_overview_has_a_line_for_each_cause_above_everything_else(
 
 
 @pytest.mark.parametrize("width", [1400, 768])
-def test_matrix_of_459_cases_is_shown_whole(green: Path, look: Any, width: int) -> None:
+def test_matrix_of_hundreds_of_cases_is_shown_whole(green: Path, look: Any, width: int) -> None:
     with look(green, width=width, height=1000) as looked:
         page = looked.page
-        assert "459 cases passed" in page.locator("h1").inner_text()
+        every = page.locator("details.case").count()
+        assert every > 400
+        assert f"{every} cases passed" in page.locator("h1").inner_text()
         page.locator("details.grid").evaluate_all("all => all.forEach(one => one.open = true)")
         assert page.evaluate(CUT) == []
         wide = "all => all.filter(one => one.scrollWidth > one.clientWidth).length"
@@ -120,7 +122,7 @@ def test_search_stays_in_sight_and_a_slash_reaches_it(red: Path, look: Any, widt
         page.wait_for_function(  # each letter filters anew
             "() => { const case_ = document.querySelector('details.case:not([hidden])');"
             " const box = case_.getBoundingClientRect(); return box.height && box.top < 900"
-            " && !document.getElementById('count').textContent.startsWith('459'); }"
+            " && document.querySelector('details.case[hidden]'); }"
         )
 
 
@@ -152,7 +154,8 @@ def test_case_has_an_address_and_back_closes_it(red: Path, look: Any, width: int
         page.go_back()
         page.wait_for_function(f"!document.getElementById({key!r}).open")
         assert page.evaluate("location.hash") == "#row=HOLD"
-        assert page.locator("#count").inner_text() == "7 of 459 cases"
+        every = page.locator("details.case").count()
+        assert page.locator("#count").inner_text() == f"7 of {every} cases"
     with look(red, width=width, hash=f"#{key}") as looked:
         looked.page.locator(f"[id={key!r}][open] .body h4").first.wait_for()
 

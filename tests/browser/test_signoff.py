@@ -48,7 +48,7 @@ def test_it_prints(run: Path, look: Any) -> None:
 
 @pytest.fixture(scope="module")
 def signed(tmp_path_factory: pytest.TempPathFactory) -> signoff.Signed:
-    """The signed document of 459 cases of three deployments, as HTML and PDF."""
+    """The signed document of all cases of three deployments, as HTML and PDF."""
     home = tmp_path_factory.mktemp("signed")
     attest.make_keys(home / "key.pem")
     return signoff.make(whole_matrix(home), key=home / "key.pem", customer="Example GmbH", pdf=True)
