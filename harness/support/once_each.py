@@ -12,10 +12,10 @@ R = TypeVar("R")
 
 
 def once_for_each(derive: Callable[[T], R]) -> Callable[[T], R]:
-    """Remember what ``derive`` returns for each object, told by its identity, while that lives.
+    """Remember what ``derive`` returns for each object, by its identity, until that is freed.
 
-    For objects that cannot be hashed. What is returned must not refer to its object, which would
-    live for ever, and nobody may change it. Safe from any thread; two may derive the same.
+    For objects that cannot be hashed. The result must not refer to its object, which would never
+    be freed, and nobody may change it. Thread-safe.
     """
     known: dict[int, R] = {}
 
