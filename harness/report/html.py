@@ -62,7 +62,7 @@ from harness.report.markup import (
 )
 from harness.report.owners import page_of
 from harness.report.pcap import CAPTURE
-from harness.report.processes import batches
+from harness.report.processes import in_batches
 from harness.report.run_directory import RunEnd, RunEvidence
 from harness.report.standing import Past
 from harness.report.summary import Summary
@@ -149,7 +149,7 @@ def write(
     listed = _listed(run, tables, known)
     early = [_early(task, making, views) for task in listed]
     others = [task for task, view in zip(listed, early, strict=True) if view is None]
-    late = itertools.chain.from_iterable(batches(partial(make, making), others))
+    late = in_batches(partial(make, making), others)
     shown = [view or next(late) for view in early]
     index = packed(json.dumps([view.words for view in shown]))
     if parts:

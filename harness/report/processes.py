@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import importlib
-import itertools
 import multiprocessing
 import os
 import signal
@@ -39,25 +38,28 @@ def each(work: Callable[[Item], Made], items: Sequence[Item]) -> Iterator[Made]:
     """What ``work`` makes of each item, in their order. ``work`` is a function of a module, since
     other processes look it up.
     """
-    return itertools.chain.from_iterable(batches(partial(_each, work), items))
+    return in_batches(partial(_each, work), items)
 
 
 def _each(work: Callable[[Item], Made], items: Sequence[Item]) -> list[Made]:
     return list(map(work, items))
 
 
-def batches(work: Callable[[Sequence[Item]], Made], items: Sequence[Item]) -> Iterator[Made]:
-    """What ``work`` makes of some items at a time, in their order, for what is shared by several."""
+def in_batches(
+    work: Callable[[Sequence[Item]], list[Made]], items: Sequence[Item]
+) -> Iterator[Made]:
+    """The same where ``work`` makes a list of some items at a time, for what several share."""
     split = [items[at : at + _AT_ONCE] for at in range(0, len(items), _AT_ONCE)]
     done = 0
     if len(items) >= WORTH:
         try:
             for made in _pool().map(work, split):
                 done += 1
-                yield made
+                yield from made
         except BrokenExecutor:  # a process was killed, as for want of memory: the rest is made here
             _running.pop().close()
-    yield from map(work, split[done:])
+    for some in split[done:]:
+        yield from work(some)
 
 
 def make_ready(cases: int, fork_server: Path | None) -> None:

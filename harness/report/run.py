@@ -23,6 +23,7 @@ from harness.report.evidence import CaseEvidence, PlainCase
 from harness.report.hearing import draw
 from harness.report.markup import relative
 from harness.report.pcap import capture
+from harness.report.processes import in_batches
 from harness.report.run_directory import (
     CAUSES,
     JUNIT,
@@ -32,7 +33,7 @@ from harness.report.run_directory import (
     RunEvidence,
     as_kept,
     case_directories,
-    of_each_case,
+    kept,
     point_latest,
     read_planned,
     write_end,
@@ -123,7 +124,7 @@ def _read(run: Path, planned: Sequence[PlainCase], end: RunEnd) -> _Read:
     """The run, and the views of its cases that passed."""
     evidence, directories = RunEvidence.of(run, planned, end), case_directories(run)
     making = _making(run, end, len(directories))
-    read = of_each_case(directories, partial(html.read, making))
+    read = kept(in_batches(partial(html.read, making), directories))
     views = {case.directory.name: view for case, view in read if view}
     return evidence.with_cases([case for case, _ in read]), making, views
 

@@ -25,7 +25,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -50,7 +50,7 @@ from harness.report.evidence import (
     text_of,
     tries_of,
 )
-from harness.report.processes import batches
+from harness.report.processes import each
 from harness.report.scope import Scope
 from harness.support.files import json_file, whole_file
 from harness.support.mask import mask_name, mask_plain, mask_text
@@ -262,11 +262,7 @@ def read_witnesses(run: Path) -> list[AddedFile]:
 
 def read_cases(run: Path) -> list[CaseEvidence]:
     """The evidence of every case of a run, attempts included."""
-    return of_each_case(case_directories(run), _read_each)
-
-
-def _read_each(directories: Sequence[Path]) -> list[CaseEvidence]:
-    return [CaseEvidence.read(directory) for directory in directories]
+    return kept(each(CaseEvidence.read, case_directories(run)))
 
 
 def case_directories(run: Path) -> list[Path]:
@@ -274,12 +270,10 @@ def case_directories(run: Path) -> list[Path]:
     return [path.parent for path in sorted((run / CASES).glob(f"*/{CASE}"))]
 
 
-def of_each_case(
-    directories: Sequence[Path], read: Callable[[Sequence[Path]], list[Made]]
-) -> list[Made]:
-    """What is read of each case, several at a time, all of which stays in memory."""
+def kept(read: Iterable[Made]) -> list[Made]:
+    """What is read of many cases, all of which stays in memory."""
     with lasting():  # a tenth of what all reports of thousands of cases take was looking through them again and again
-        return list(itertools.chain.from_iterable(batches(read, directories)))
+        return list(read)
 
 
 def last_attempt(run: Path, case: PlainCase) -> CaseEvidence | None:

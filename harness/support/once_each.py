@@ -14,19 +14,17 @@ R = TypeVar("R")
 def once_for_each(derive: Callable[[T], R]) -> Callable[[T], R]:
     """Remember what ``derive`` returns for each object, by its identity, until that is freed.
 
-    For objects that cannot be hashed. The result must not refer to its object, which would never
-    be freed, and nobody may change it. Thread-safe.
+    For objects that cannot be hashed. The result must not refer to its object, which would keep it
+    in memory, and must not be changed. Thread-safe.
     """
     known: dict[int, R] = {}
 
     @functools.wraps(derive)
     def derived(of: T) -> R:
-        try:
-            return known[id(of)]
-        except KeyError:
+        if id(of) not in known:
             found = derive(of)
             weakref.finalize(of, known.pop, id(of), None).atexit = False
             known[id(of)] = found
-            return found
+        return known[id(of)]
 
     return derived

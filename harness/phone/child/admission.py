@@ -86,6 +86,11 @@ class _Count:
     reported: int = 0
     reported_at: float = 0.0
 
+    @property
+    def has_grown(self) -> bool:
+        """Since it was reported."""
+        return self.count > self.reported
+
 
 class Admission:
     """Decides on requests and counts those it refuses: the first count is reported at once, then
@@ -278,13 +283,13 @@ class Admission:
     @property
     def has_more_to_report(self) -> bool:
         """Whether counts have grown since they were reported."""
-        return any(count.count > count.reported for count in self._counts.values())
+        return any(count.has_grown for count in self._counts.values())
 
     def tick(self, now: float) -> None:
         """Report counts that have grown."""
         self._counts = {kind: count for kind, count in self._counts.items() if not count.phone.gone}
         for kind, count in self._counts.items():
-            if count.count > count.reported and now >= count.reported_at + _REPORTS_EVERY_S:
+            if count.has_grown and now >= count.reported_at + _REPORTS_EVERY_S:
                 self._say(kind, count, now)
 
     def begins_anew(self, phone: HostedPhone) -> None:
