@@ -18,7 +18,6 @@ import json
 import lzma
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,6 +26,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from tools import HARNESS, ROOT, read_json
+
+if sys.version_info >= (3, 11, 4):
+    import tarfile
+else:  # its own does not know PEP 706
+    from backports import tarfile  # type: ignore[no-redef]
 
 CORPUS: Final = ROOT / "tests" / "contract" / "corpus"
 EXPECTED: Final = CORPUS / "expected.txt"
