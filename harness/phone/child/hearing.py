@@ -182,6 +182,11 @@ class MarkListener:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is no recording to analyse."""
+        return not self._streams
+
     def begin(self, recorder: Recorder, hearing: Hearing) -> None:
         """Start to analyse a recording."""
         with self._changed:

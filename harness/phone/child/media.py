@@ -12,6 +12,7 @@ import soundfile
 
 from harness.audio import marks
 from harness.audio.wav import sound_file
+from harness.phone.child.audio_clock import AudioClock
 from harness.phone.child.bindings import misuse
 from harness.phone.child.digits import Digits
 from harness.phone.child.hearing import Hearing, MarkListener
@@ -23,10 +24,10 @@ _SILENCE_SLOT: Final = 0  # of the bridge: its sound device, which is none
 
 
 class PlayerFactory:
-    """Shared by the legs of a process: the mark listener and players."""
+    """Shared by the legs of a process: the audio clock, the mark listener and players."""
 
-    def __init__(self, native: Native, listener: MarkListener) -> None:
-        self.native, self.listener = native, listener
+    def __init__(self, native: Native, clock: AudioClock, listener: MarkListener) -> None:
+        self.native, self.clock, self.listener = native, clock, listener
 
     def player(self, source: Mark | Wav, mark: int) -> Player:
         """A player of a WAV file, or of a mark. Raises :class:`Refusal` for what pjmedia cannot
@@ -69,8 +70,11 @@ class LegMedia:
         self._closed = False  # a call that is refused at once is over before its mark is set
         self.bridged: LegMedia | None = None  #: the leg whose far end is heard instead of a source
 
-    def connect(self, port: Any, *, sends: bool) -> None:
-        """Connect the call's port, new after each negotiation, with the recorders and the source."""
+    def connect(self, port: Any, *, sends: bool, begins_in_s: float) -> None:
+        """Connect the call's port, new after each negotiation, with the recorders and the source.
+
+        ``begins_in_s``: seconds until the first audio.
+        """
         self._port = port
         self._sends = sends
         self._make_recorders()
@@ -90,6 +94,8 @@ class LegMedia:
         # Last: its thread takes the interpreter, and the audio clock does not wait.
         if not self.recordings:
             self.recordings = self._files
+            if self._players.listener.is_idle:  # else the frames of other legs would move
+                self._players.clock.tick_in(begins_in_s)
             self._players.listener.begin(received, self._hearing)
 
     def await_mark(self, seconds: float) -> None:

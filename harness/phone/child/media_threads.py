@@ -1,5 +1,5 @@
-"""Stops pjmedia's threads between calls. The one that receives RTP polls each 10 ms, the audio clock
-each 20 ms: three quarters of the processor time of a phone that waits.
+"""Stops the threads of the media between calls. The one that receives RTP polls each 10 ms, the audio
+clock ticks each 20 ms: three quarters of the processor time of a phone that waits.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import socket
 import threading
 from typing import Final
 
+from harness.phone.child.audio_clock import AudioClock
 from harness.phone.child.pjlib import lasting_pool, pointer
 
 _ALWAYS_ASYNC: Final = 1 << 31  # PJ_IOQUEUE_ALWAYS_ASYNC
@@ -24,21 +25,21 @@ class _Callbacks(ctypes.Structure):
 
 
 class MediaThreads:
-    """The receiving thread and the audio clock of the running pjsua; stopped at first. The main
-    thread calls it.
+    """pjmedia's receiving thread and the audio clock; stopped at first. The main thread calls it.
 
     pjmedia cannot stop its receiving thread for a while. So the thread polls a socket of its own,
     too, and blocks in that socket's callback.
     """
 
     def __init__(self, library: ctypes.CDLL) -> None:
-        self._library = library
+        self.clock = AudioClock(library)
         self._running = threading.Event()
         self.are_running = True  #: both; until :meth:`stop`
         self._sender, self._receiver = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._octet = ctypes.create_string_buffer(1)
         self._operation = (ctypes.c_size_t * _OP_KEY_WORDS)()
         self._callbacks = _Callbacks(_OnRead(self._block))
+        self._receive = library.pj_ioqueue_recv
         self._key = pointer()
         library.pjsua_get_pjmedia_endpt.restype = pointer
         library.pjmedia_endpt_get_ioqueue.restype = pointer
@@ -51,7 +52,7 @@ class MediaThreads:
             pointer,
             pointer,
         )
-        library.pj_ioqueue_recv.argtypes = (*[pointer] * 4, ctypes.c_uint)
+        self._receive.argtypes = (*[pointer] * 4, ctypes.c_uint)
         queue = library.pjmedia_endpt_get_ioqueue(library.pjsua_get_pjmedia_endpt())
         status = library.pj_ioqueue_register_sock(
             lasting_pool(library, b"media threads"),
@@ -71,7 +72,7 @@ class MediaThreads:
         if not self.are_running:
             self.are_running = True
             self._running.set()
-            self._library.pjsua_set_null_snd_dev()
+            self.clock.tick_in(0)
 
     def stop(self) -> None:
         """Stop both: no call is left, and its recordings are closed."""
@@ -79,11 +80,11 @@ class MediaThreads:
             self.are_running = False
             self._running.clear()
             self._sender.send(b"\0")
-            self._library.pjsua_set_no_snd_dev()
+            self.clock.stop()
 
     def _listen(self) -> None:
         length = ctypes.c_ssize_t(1)
-        status = self._library.pj_ioqueue_recv(
+        status = self._receive(
             self._key, self._operation, self._octet, ctypes.byref(length), _ALWAYS_ASYNC
         )
         assert status == _PENDING, status

@@ -70,7 +70,8 @@ class Service:
         native.before_each_connection(self._connection_limit.look, self.fault)
         self._names = Names(native.has_ipv6(), self._endpoint.wake, self._report_lookup, self.fault)
         self._names.serve(native.library)
-        players = PlayerFactory(native, MarkListener(wire.together, self.fault))
+        clock = self._endpoint.media_threads.clock
+        players = PlayerFactory(native, clock, MarkListener(wire.together, self.fault))
         self._legs = Legs(
             self._endpoint, self._parent, players, self._attribution, self._socket_slots
         )
