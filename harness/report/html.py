@@ -53,11 +53,11 @@ from harness.report.flow import Arrow, arrows, first_line, messages_of, named_in
 from harness.report.hearing import COLUMNS, Hearing, figures, hearings
 from harness.report.history import Run, shortened
 from harness.report.markup import (
-    environment,
     explain_command,
     owner_command,
     render,
     short_path,
+    template_of,
     verify_command,
 )
 from harness.report.owners import page_of
@@ -66,7 +66,7 @@ from harness.report.processes import in_batches
 from harness.report.run_directory import RunEnd, RunEvidence
 from harness.report.standing import Past
 from harness.report.summary import Summary
-from harness.support.files import whole_file
+from harness.support.files import json_file, whole_file
 
 #: So many cases that did not pass stand in the page, and print; each has some 80 kB.
 MOST_INLINE = 20
@@ -507,7 +507,7 @@ class CasePage:
                 (message, first_line(message.event.text), sdp_summary(message.event.text))
                 for message in case.messages
             ],
-            records=[(r, json.dumps(r.record, indent=1, ensure_ascii=False)) for r in case.far_end],
+            records=[(r, json_file.lines(r.record)) for r in case.far_end],
             files=self._files(),
         )
 
@@ -611,7 +611,7 @@ def places_of(cases: Iterable[PlainCase]) -> list[str]:
 def compile_templates() -> None:
     """Compile what a case's page is made with, for which the first one would wait."""
     for name in ("case.html.j2", "ladder.svg.j2", "timeline.svg.j2"):
-        environment().get_template(name)
+        template_of(name)
 
 
 def read(making: Making, directories: Sequence[Path]) -> list[tuple[CaseEvidence, CaseView | None]]:

@@ -491,9 +491,18 @@ def _unfolded(head: str) -> list[str]:
 
 
 def _header(line: str) -> Header | None:
+    return _short_header(line) if len(line) <= _SHORT else _split_header(line)
+
+
+def _split_header(line: str) -> Header | None:
     name, colon, value = line.partition(":")
     name = name.rstrip(" \t")
     return Header(name, value.strip()) if colon and is_token(name) else None
+
+
+_SHORT = 200
+#: Most lines of a call's messages are those of the message before.
+_short_header = lru_cache(maxsize=512)(_split_header)
 
 
 # Bodies of several parts (RFC 5621, RFC 2046 section 5.1). The standard library's mail parser is

@@ -59,9 +59,10 @@ def opened(path: Path, kind: FileKind | None = None) -> BufferedReader:
 def read(path: Path, kind: FileKind) -> bytes:
     """The whole content of a regular file."""
     with opened(path, kind) as file:
-        raw = file.read(
-            kind.most_bytes + 1
-        )  # it may grow meanwhile, and files of /proc do not say their size
+        size = os.fstat(file.fileno()).st_size
+        raw = file.read(size + 1)  # memory for the limit would take longer than to read
+        if len(raw) > size:  # it has grown, or is of /proc, where files do not say their size
+            raw += file.read(kind.most_bytes + 1 - len(raw))
     if len(raw) > kind.most_bytes:
         raise _too_large(path, kind)
     return raw
