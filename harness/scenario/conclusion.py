@@ -18,8 +18,10 @@ from harness.phone.leg import Leg
 from harness.scenario import audio_quality, post_failure_probes
 from harness.scenario.call import Call
 from harness.scenario.context import CaseContext
+from harness.scenario.ends import End
 from harness.scenario.evidence import unobserved
 from harness.scenario.expect import Expect
+from harness.scenario.expect_audio import LATELY_S
 
 Found = TypeVar("Found")
 
@@ -76,12 +78,8 @@ def _has(context: CaseContext, *verdicts: Verdict) -> bool:
 
 def _look_at_calls(context: CaseContext) -> None:
     ends = (*context.calls.of_the_ai, *context.calls.own)
-    # behind a failure the other end may be gone by now
-    if not _has(context, Verdict.FAILED, Verdict.BROKEN):
-        for call in context.calls.own:
-            others = [end for end in ends if end.peer is call]
-            if others:
-                Expect(context, call).hears_to_the_end(others[-1])
+    _hear_to_the_end(context, ends)
+    heard_until = time.monotonic()
     _look_longer(context)
     known = {leg.id for call in ends for leg in call.legs}
     for leg in _every_leg(context):
@@ -92,6 +90,19 @@ def _look_at_calls(context: CaseContext) -> None:
             context.evidence.expect_if(dialog.own_answer_acknowledged.of(leg.id, leg.messages))
         beneath = audio_quality.listen_to_whole_call(context, leg)
         look_at_audio(context, leg, beneath)
+    # a longer look may have been needed because there was nothing to hear any more
+    if time.monotonic() - heard_until > LATELY_S:
+        _hear_to_the_end(context, ends)
+
+
+def _hear_to_the_end(context: CaseContext, ends: Sequence[End]) -> None:
+    # behind a failure the other end may be gone by now
+    if _has(context, Verdict.FAILED, Verdict.BROKEN):
+        return
+    for call in context.calls.own:
+        others = [end for end in ends if end.peer is call]
+        if others:
+            Expect(context, call).hears_to_the_end(others[-1])
 
 
 def look_at_audio(context: CaseContext, leg: Leg, beneath: Sequence[int] = ()) -> None:

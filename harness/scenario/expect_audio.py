@@ -33,9 +33,9 @@ _TONE_WITHIN_S = 2.0
 #: When two people are listened to again after they were proved to hear each other: media may move,
 #: or a relay may end with its leg, as soon as a transfer is complete.
 _STILL_AFTER_S = 2.0
-#: In 100 clean cases the last mark was heard 0.45 s before the end at the earliest: it is said
+#: The time that counts as the end. In 100 clean cases the last mark was heard 0.45 s before the end at the earliest: it is said
 #: again each 0.2 s.
-_LATELY_S = 1.0
+LATELY_S = 1.0
 #: Ends that hear each other this soon were not told anything first.
 _AT_ONCE_S = (audio.MOST_DELAY_MS + audio.DECISION_MS) / 1000
 #: The share of the ring timeout for audio before the answer.
@@ -288,7 +288,7 @@ class ExpectAudio(CasePart):
             return
         now = time.monotonic()
         words_s = max(call.words_s for call in calls)
-        self._hear_each_other_on(other, now - _LATELY_S, now + words_s + LISTEN_S)
+        self._hear_each_other_on(other, now - LATELY_S, now + words_s + LISTEN_S)
 
     def _hear_each_other_on(self, other: End, since: float, deadline: float) -> None:
         mine = self._end

@@ -20,6 +20,7 @@ from harness.case.checks.finding import heard_at, judged
 from harness.case.events import Event, MediaState
 from harness.case.measurement import Direction
 from harness.case.verdict import Verdict
+from harness.phone.leg import Leg
 from harness.scenario import audio_quality
 from harness.scenario.call import SETTLE_S, Call
 from harness.scenario.conclusion import conclude
@@ -142,6 +143,26 @@ def test_two_people_are_listened_to_again_two_seconds_later_and_at_the_end(
     assert [
         one.verdict for one in ends.context.evidence.findings[looked:] if one.check == "audio"
     ] == to_the_end
+
+
+@pytest.mark.parametrize(
+    ("look_s", "to_the_end"), [(0.4, [PASSED] * 2), (1.5, [PASSED] * 2 + [FAILED] * 2)]
+)
+def test_ends_are_listened_to_once_more_after_a_longer_look(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch, look_s: float, to_the_end: list[Verdict]
+) -> None:
+    """What was missing may have been missing because the audio had stopped."""
+
+    def look(context: CaseContext, leg: Leg) -> list[int]:
+        ends.clock.now += look_s
+        return []
+
+    monkeypatch.setattr(audio_quality, "listen_to_whole_call", look)
+    talk(ends, lasts_s=6.2)
+    ends.clock.now, looked = ends.began + 6.0, len(ends.context.evidence.findings)
+    conclude(ends.context, probe=False)
+    found = ends.context.evidence.findings[looked:]
+    assert [one.verdict for one in found if one.check == "audio"] == to_the_end
 
 
 @pytest.mark.parametrize("verdict", [FAILED, BROKEN])
