@@ -81,13 +81,22 @@ def _outlast(context: CaseContext) -> None:
             wait()
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Close the phones while their worlds are there."""
+    if (pool := session.config.stash.get(_POOL, None)) is not None:
+        pool.close()
+
+
 @pytest.fixture(scope="session")
-def pool(pytestconfig: pytest.Config) -> Iterator[PhonePool]:
-    """The softphones of this process, kept from case to case."""
-    with pytestconfig.stash[_POOL] as pool:
-        watch = pytestconfig.stash[WATCH]
-        starvation.monitor().watch(lambda: pool.pids, lambda: watch.worlds)
-        yield pool
+def pool(pytestconfig: pytest.Config) -> PhonePool:
+    """The softphones of this process, kept from case to case.
+
+    They outlast this fixture: with the session's last case its fixtures end, and the case may be
+    tried again.
+    """
+    pool, watch = pytestconfig.stash[_POOL], pytestconfig.stash[WATCH]
+    starvation.monitor().watch(lambda: pool.pids, lambda: watch.worlds)
+    return pool
 
 
 @pytest.fixture(scope="session")
