@@ -33,8 +33,8 @@ _TONE_WITHIN_S = 2.0
 #: When two people are listened to again after they were proved to hear each other: media may move,
 #: or a relay may end with its leg, as soon as a transfer is complete.
 _STILL_AFTER_S = 2.0
-#: The time that counts as the end. In 100 clean cases the last mark was heard 0.45 s before the end at the earliest: it is said
-#: again each 0.2 s.
+#: The time that counts as the end. In 100 clean cases the last mark was heard 0.45 s before the end
+#: at the earliest: it is said again each 0.2 s.
 LATELY_S = 1.0
 #: Ends that hear each other this soon were not told anything first.
 _AT_ONCE_S = (audio.MOST_DELAY_MS + audio.DECISION_MS) / 1000

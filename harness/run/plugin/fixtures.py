@@ -43,6 +43,15 @@ def pytest_collection(session: pytest.Session) -> None:
         config.stash[_POOL] = pool
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Close the phones while their worlds are there. An interrupted case, whose fixtures end only
+    in this hook, has hung up by then.
+    """
+    if (pool := session.config.stash.get(_POOL, None)) is not None:
+        pool.close()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """After the scenario's last line: the findings on the whole case."""
@@ -79,12 +88,6 @@ def _outlast(context: CaseContext) -> None:
         context.phones.hang_up()
         for wait in context.outlasted:
             wait()
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Close the phones while their worlds are there."""
-    if (pool := session.config.stash.get(_POOL, None)) is not None:
-        pool.close()
 
 
 @pytest.fixture(scope="session")
